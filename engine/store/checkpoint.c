@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* When checkpoints are written, and by whom: a thread of the handle, after the write that made one due has been acknowledged. */
+#include <errno.h>
+
+#include "graph_priv.h"
+
+#define TAIL_MAX_BYTES (4u << 20)
+#define TAIL_MAX_RECORDS 4096u
+#define RETRY_RECORDS 512u
+
+/* --- writing --------------------------------------------------------------------------------------- */
+
+struct tail {
+	struct snapshot *head;
+	uint64_t seq, bytes, records;
+};
+
+static int take_tail(struct branch *b, struct tail *t, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&b->lock);
+	rc = branch_load(b, e);
+	if (!rc)
+		rc = branch_refresh(b, e);
+	if (!rc) {
+		t->head = branch_head(b);
+		t->seq = atomic_load(&b->next_seq) - 1;
+		t->bytes = b->tail_bytes;
+		t->records = b->tail_records;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return rc;
+}
+
+static int put_checkpoint(struct branch *b, const struct tail *t, struct err *e)
+{
+	const char *id = b->lineage->step[0].id;
+	struct strbuf obj = STRBUF_INIT;
+	char key[128];
+	int rc = checkpoint_build(b->g, id, t->head, t->seq, &obj, e);
+
+	if (!rc) {
+		ckpt_key(id, t->head->version, key);
+		rc = store_put(b->g->store, key, obj.s, obj.n, e);
+	}
+	sb_free(&obj);
+	return rc;
+}
+
+/* Under branch.write_lock and branch.lock, nothing queued: replace what is in memory by @s, caught up with the log. */
+static int swap_state(struct branch *b, struct snapshot **s, const struct load_stats *ls, struct err *e)
+{
+	struct load_stats more = { 0 };
+	struct state *st = state_get((*s)->st), *old = b->st;
+	int rc = log_apply(b->g, b->lineage->step[0].id, b->label, ls->next_seq, UINT64_MAX, st, s, &more, e);
+
+	if (rc) {
+		state_put(st);
+		return rc;
+	}
+	b->st = st;
+	snapshot_put(b->spec);
+	b->spec = snapshot_get(*s);
+	branch_publish(b, *s, more.next_seq);
+	b->tail_bytes = ls->tail_bytes + more.tail_bytes;
+	b->tail_records = ls->tail_records + more.tail_records;
+	state_put(old);
+	return 0;
+}
+
+/* Read the state anew from the checkpoint, so that the rows now in segments leave the heap. */
+static int rebase(struct branch *b, struct err *e)
+{
+	struct load_stats ls;
+	struct snapshot *s;
+	int rc = state_load(b->g, b->lineage, UINT64_MAX, &s, &ls, e);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&b->write_lock);
+	pthread_mutex_lock(&b->lock);
+	while (b->queue || b->appending)
+		pthread_cond_wait(&b->settled, &b->lock);
+	rc = swap_state(b, &s, &ls, e);
+	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->write_lock);
+	snapshot_put(s);
+	return rc;
+}
+
+static int write_locked(struct branch *b, struct err *e)
+{
+	struct tail t = { 0 };
+	bool due;
+	int rc = take_tail(b, &t, e);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&b->lock);
+	due = t.head->version > b->ckpt_version;
+	pthread_mutex_unlock(&b->lock);
+	if (due)
+		rc = put_checkpoint(b, &t, e);
+	if (due && !rc) {
+		pthread_mutex_lock(&b->lock);
+		b->ckpt_version = t.head->version;
+		b->tail_bytes -= t.bytes;
+		b->tail_records -= t.records;
+		pthread_mutex_unlock(&b->lock);
+		rc = rebase(b, e);
+	}
+	snapshot_put(t.head);
+	return rc;
+}
+
+int checkpoint_write(struct branch *b, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&b->g->ckpt_lock);
+	rc = write_locked(b, e);
+	pthread_mutex_unlock(&b->g->ckpt_lock);
+	return rc;
+}
+
+int graph_checkpoint(struct graph *g, const char *branch, struct err *e)
+{
+	struct err own = ERR_INIT;
+	struct branch *b;
+	int rc;
+
+	if (g->read_only)
+		return err_set(e, ERR_BAD_REQUEST,
+			       "graph at '%s' is open read-only; open it read-write to checkpoint it", graph_uri(g));
+	rc = branch_open(g, branch, &b, e);
+	if (rc)
+		return rc;
+	rc = checkpoint_write(b, e ? e : &own);
+	branch_put(b);
+	err_clear(&own);
+	return rc;
+}
+
+/* --- the worker ------------------------------------------------------------------------------------ */
+
+static struct branch *next_job(struct graph *g)
+{
+	struct branch *b = NULL;
+
+	pthread_mutex_lock(&g->worker_lock);
+	while (!g->worker_n && !g->worker_stop)
+		pthread_cond_wait(&g->worker_wake, &g->worker_lock);
+	if (g->worker_n) {
+		b = g->worker_queue[0];
+		g->worker_n--;
+		memmove(g->worker_queue, g->worker_queue + 1, g->worker_n * sizeof(b));
+	}
+	pthread_mutex_unlock(&g->worker_lock);
+	return b;
+}
+
+/* A checkpoint that fails (a full disk) is tried again after some more commits, not after each. */
+static void run_job(struct graph *g, struct branch *b)
+{
+	struct err err = ERR_INIT;
+	int rc = checkpoint_write(b, &err);
+
+	if (rc)
+		log_kv(g->logger, LOG_WARN, "store", "checkpoint not written", "graph", g->uri, "branch", b->name,
+		       "error", err_msg(&err), NULL);
+	err_clear(&err);
+	pthread_mutex_lock(&b->lock);
+	b->ckpt_queued = false;
+	b->ckpt_after = rc ? b->tail_records + RETRY_RECORDS : 0;
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void *worker_main(void *arg)
+{
+	struct graph *g = arg;
+	struct branch *b;
+
+	while ((b = next_job(g))) {
+		run_job(g, b);
+		branch_put(b);
+	}
+	return NULL;
+}
+
+static bool submit(struct graph *g, struct branch *b)
+{
+	bool ok;
+
+	pthread_mutex_lock(&g->worker_lock);
+	if (!g->worker_running && !g->worker_stop)
+		g->worker_running = !pthread_create(&g->worker, NULL, worker_main, g);
+	ok = g->worker_running && !g->worker_stop && g->worker_n < ARRAY_SIZE(g->worker_queue);
+	if (ok) {
+		g->worker_queue[g->worker_n++] = branch_get(b);
+		pthread_cond_signal(&g->worker_wake);
+	}
+	pthread_mutex_unlock(&g->worker_lock);
+	return ok;
+}
+
+void checkpoint_consider(struct branch *b)
+{
+	if (b->ckpt_queued || b->tail_records < b->ckpt_after)
+		return;
+	if (b->tail_bytes < TAIL_MAX_BYTES && b->tail_records < TAIL_MAX_RECORDS)
+		return;
+	b->ckpt_queued = submit(b->g, b);
+}
+
+void checkpoint_worker_stop(struct graph *g)
+{
+	bool running;
+
+	pthread_mutex_lock(&g->worker_lock);
+	g->worker_stop = true;
+	running = g->worker_running;
+	pthread_cond_broadcast(&g->worker_wake);
+	pthread_mutex_unlock(&g->worker_lock);
+	if (running)
+		pthread_join(g->worker, NULL);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * graph_priv.h - inside of a graph handle.
+ *
+ * Locks, in the order they are taken: branch.write_lock (one write of a branch is prepared at a time; held while the caller's
+ * prepare runs), branch.lock (the branch's state: applying, undoing, the queue; held over reads of the log, never over caller
+ * code or an append), then one of graph.lock (list of branches and catalogs), branch.head_lock (the published pointer).
+ */
+#ifndef ENGINE_STORE_GRAPH_PRIV_H
+#define ENGINE_STORE_GRAPH_PRIV_H
+
+#include <pthread.h>
+
+#include <omnigraph/catalog.h>
+#include <omnigraph/graph.h>
+#include <omnigraph/limits.h>
+#include <omnigraph/store.h>
+
+#include "engine/store/seg_cache.h"
+#include "engine/store/state.h"
+
+#define KEY_GRAPH "graph.json"
+#define KEY_MAX 1024
+
+struct lineage { /* where a branch's commits are: its own log, then its parent's up to the fork, ... main last */
+	uint32_t n;
+	struct lineage_step {
+		char id[ULID_LEN + 1];
+		char *label;   /* branch name, NULL: main */
+		uint64_t upto; /* newest version taken from here; UINT64_MAX for the branch itself */
+	} step[];
+};
+
+struct lineage *lineage_new(uint32_t n);
+struct lineage *lineage_copy(const struct lineage *l);
+void lineage_free(struct lineage *l);
+
+struct branch_ref { /* content of refs/<branch>.json */
+	char *name;
+	int64_t created_at;
+	char head[ULID_LEN + 1]; /* commit the branch was forked at */
+	struct lineage *lineage;
+	struct store_token token;
+};
+
+struct pending;
+
+struct branch {
+	struct refcount ref;
+	struct branch *next; /* graph.lock */
+	struct graph *g;
+	char *name;
+	const char *label; /* name, NULL for main */
+	char log[64];
+	struct lineage *lineage;
+	struct store_token token; /* of the ref object; graph.lock */
+	pthread_mutex_t write_lock, lock, head_lock;
+	pthread_cond_t settled; /* with lock: an append ended, the queue was taken back */
+	bool loaded;
+	struct state *st;
+	struct snapshot *spec; /* newest applied, maybe not yet durable */
+	struct snapshot *head; /* head_lock: newest published */
+	_Atomic uint64_t next_seq;
+	struct pending *queue, **queue_tail; /* applied, not yet durable, in order */
+	bool appending;
+	char appending_id[ULID_LEN + 1]; /* first commit of the record being appended */
+	/* since the newest checkpoint, for deciding on the next one */
+	uint64_t tail_bytes, tail_records, ckpt_version;
+	bool ckpt_queued;
+	uint64_t ckpt_after;	    /* after a failure: not before the tail has this many records */
+	_Atomic int64_t checked_us; /* when the log's end was last looked at (time_mono_us) */
+};
+
+struct catalog_entry {
+	struct catalog_entry *next;
+	char digest[SHA256_HEX_LEN + 1];
+	struct catalog *cat;
+};
+
+struct graph {
+	struct store *store;
+	bool own_store, read_only;
+	char *uri;
+	char graph_id[ULID_LEN + 1], domain[ULID_LEN + 1], main_id[ULID_LEN + 1];
+	uint64_t mutation_max;
+	uint32_t head_max_age_ms;
+	struct embedder *embedder;
+	const struct graph_policy_ops *policy;
+	void *policy_ctx;
+	struct logger *logger;
+	struct seg_cache segs;
+	pthread_mutex_t lock;
+	struct branch *main, *branches; /* branches: all but main */
+	struct catalog_entry *catalogs;
+	/* checkpoint worker */
+	pthread_mutex_t ckpt_lock; /* one checkpoint at a time */
+	pthread_mutex_t worker_lock;
+	pthread_cond_t worker_wake;
+	pthread_t worker;
+	bool worker_running, worker_stop;
+	struct branch *worker_queue[16];
+	unsigned worker_n;
+	/* one state of the past, kept for the next look at it */
+	pthread_mutex_t past_lock;
+	struct past {
+		char id[ULID_LEN + 1]; /* branch id */
+		struct snapshot *last;
+		struct state *st;
+	} past;
+	/* where commits asked for were found; past_lock */
+	struct found {
+		struct commit_info ci;
+		char branch_id[ULID_LEN + 1];
+	} found[64];
+	unsigned next_found;
+};
+
+/* --- graph.c --- */
+/* The catalog of a schema record (64 hex digits), cached. */
+int graph_catalog(struct graph *g, const char *digest, struct catalog **out, struct err *e);
+/* Digest of a schema record: SHA-256 of "<source digest>\n<compiled digest>". */
+void schema_record_digest(struct str source, struct str compiled, char out[SHA256_HEX_LEN + 1]);
+void schema_keys(const char *digest, char pg[128], char json[128]);
+/* {"...", "crc32c": n}: append the checksum member to a JSON object under construction, check it on reading. */
+void json_seal(struct strbuf *b);
+int json_unseal(struct str text, const char *key, struct err *e);
+
+/* --- head.c: a branch in memory --- */
+struct branch *branch_new(struct graph *g, const char *name, struct lineage *lineage);
+struct branch *branch_get(struct branch *b);
+void branch_put(struct branch *b);
+/* The live branch of a name (NULL: main), checked against the store. ERR_NOT_FOUND "branch 'x' not found". */
+int branch_open(struct graph *g, const char *name, struct branch **out, struct err *e);
+void branch_forget(struct graph *g, const char *name);
+/* Bring the branch up to date; branch.lock is held. */
+int branch_load(struct branch *b, struct err *e);
+int branch_refresh(struct branch *b, struct err *e);
+void branch_publish(struct branch *b, struct snapshot *s, uint64_t next_seq);
+struct snapshot *branch_head(struct branch *b);
+/* The newest snapshot: every commit acknowledged before the call; on s3, before head_max_age_ms ago. */
+int branch_snapshot(struct branch *b, struct snapshot **out, struct err *e);
+int branch_snapshot_exact(struct branch *b, struct snapshot **out, struct err *e);
+
+/* --- load.c: states from the store --- */
+struct load_stats {
+	uint64_t next_seq, tail_bytes, tail_records, ckpt_version;
+};
+int state_load(struct graph *g, const struct lineage *l, uint64_t upto, struct snapshot **out, struct load_stats *stats,
+	       struct err *e);
+/* Apply the records of a log from @seq on, up to version @upto. *snap is replaced as commits are applied. */
+int log_apply(struct graph *g, const char *branch_id, const char *label, uint64_t seq, uint64_t upto, struct state *st,
+	      struct snapshot **snap, struct load_stats *stats, struct err *e);
+void log_key(const char *branch_id, char out[64]);
+
+/* --- commit.c --- */
+void queue_undo(struct branch *b, int rc, const struct err *why);
+
+/* --- ckpt_load.c --- */
+/* The newest usable checkpoint at or below version @upto; -ENOENT when there is none. *next_seq: where the log goes on. */
+int checkpoint_load(struct graph *g, const char *branch_id, uint64_t upto, struct snapshot **out, uint64_t *next_seq,
+		    struct err *e);
+void ckpt_key(const char *branch_id, uint64_t version, char out[128]);
+
+/* --- ckpt_build.c --- */
+/* Append the checkpoint object of @s (whose own log has records up to @seq) to @out; writes the segments it needs. */
+int checkpoint_build(struct graph *g, const char *branch_id, const struct snapshot *s, uint64_t seq, struct strbuf *out,
+		     struct err *e);
+
+/* --- checkpoint.c --- */
+int checkpoint_write(struct branch *b, struct err *e);
+void checkpoint_consider(struct branch *b); /* branch.lock is held */
+void checkpoint_worker_stop(struct graph *g);
+
+/* --- history.c --- */
+/* ERR_NOT_FOUND "commit '<id>' not found"; where its commit is: a branch and a version. */
+int commit_find(struct graph *g, const char *id, struct branch **b, struct commit_info *ci, struct err *e);
+void past_drop(struct graph *g);
+
+/* --- engine/branch/refs.c --- */
+void ref_key(const char *name, char out[KEY_MAX]);
+int ref_read(struct graph *g, const char *name, struct branch_ref *out, struct err *e);
+int ref_parse(struct graph *g, const char *key, struct str text, struct branch_ref *out, struct err *e);
+void branch_ref_clear(struct branch_ref *r);
+int graph_authorize(struct graph *g, const char *action, const char *branch, const char *target, const char *actor,
+		    struct err *e);
+
+static inline bool is_main(const char *name)
+{
+	return !name || !strcmp(name, "main");
+}
+
+#endif

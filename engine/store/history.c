@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/* Commits of the past: lists, look-ups, and snapshots older than what a branch holds in memory. */
+#include <errno.h>
+
+#include "graph_priv.h"
+
+/* --- scanning a log -------------------------------------------------------------------------------- */
+
+struct scan {
+	const char *label;
+	uint64_t upto;
+	int (*fn)(void *arg, const struct commit_info *c);
+	void *arg;
+	struct err *e;
+};
+
+static int scan_commit(struct scan *sc, const struct rec_commit *c)
+{
+	struct commit_info ci = { .branch = (char *)sc->label, .version = c->version, .created_at = c->created_at };
+	int rc;
+
+	memcpy(ci.id, c->id, sizeof(ci.id));
+	memcpy(ci.parent, c->parent, sizeof(ci.parent));
+	memcpy(ci.merged_parent, c->merged_parent, sizeof(ci.merged_parent));
+	ci.actor = c->actor.s ? str_dup(c->actor) : NULL;
+	rc = sc->fn(sc->arg, &ci);
+	free(ci.actor);
+	return rc;
+}
+
+static int scan_record(void *arg, uint64_t seq, const void *data, size_t n)
+{
+	struct scan *sc = arg;
+	struct rec_commit c;
+	struct dec d;
+	uint32_t n_commits;
+	int rc = record_open(data, n, &d, &n_commits, sc->e);
+
+	for (uint32_t i = 0; i < n_commits && !rc; i++) {
+		rc = commit_decode(&d, &c, sc->e);
+		if (!rc && c.version > sc->upto)
+			return 1;
+		if (!rc)
+			rc = scan_commit(sc, &c);
+	}
+	return rc;
+}
+
+/* Commits of one log in order, up to version @upto. */
+static int log_scan(struct graph *g, const struct lineage_step *step, int (*fn)(void *arg, const struct commit_info *c),
+		    void *arg, struct err *e)
+{
+	struct scan sc = { step->label, step->upto, fn, arg, e };
+	char log[64];
+
+	log_key(step->id, log);
+	return store_log_read(g->store, log, 1, scan_record, &sc, e);
+}
+
+/* --- lists ----------------------------------------------------------------------------------------- */
+
+struct collect {
+	struct commit_info *v;
+	size_t n, cap;
+};
+
+static int on_collect(void *arg, const struct commit_info *c)
+{
+	struct collect *col = arg;
+
+	MEM_GROW(col->v, col->n, col->cap);
+	commit_info_copy(&col->v[col->n++], c);
+	return 0;
+}
+
+/* Newest first; a non-zero result of @fn ends it. */
+static int report_step(struct graph *g, const struct lineage_step *step,
+		       int (*fn)(void *arg, const struct commit_info *c), void *arg, int *stopped, struct err *e)
+{
+	struct collect col = { 0 };
+	int rc = log_scan(g, step, on_collect, &col, e);
+
+	rc = rc > 0 ? 0 : rc;
+	for (size_t i = col.n; i-- > 0;) {
+		if (!rc && !*stopped)
+			*stopped = fn(arg, &col.v[i]);
+		commit_info_clear(&col.v[i]);
+	}
+	free(col.v);
+	return rc;
+}
+
+int graph_commits(struct graph *g, const char *branch, int (*fn)(void *arg, const struct commit_info *c), void *arg,
+		  struct err *e)
+{
+	struct branch *b;
+	int stopped = 0, rc = branch_open(g, branch, &b, e);
+
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; i < b->lineage->n && !rc && !stopped; i++)
+		rc = report_step(g, &b->lineage->step[i], fn, arg, &stopped, e);
+	branch_put(b);
+	return rc ? rc : stopped;
+}
+
+/* --- look-up --------------------------------------------------------------------------------------- */
+
+struct match {
+	const char *id;
+	struct commit_info *out;
+};
+
+static int on_match(void *arg, const struct commit_info *c)
+{
+	struct match *m = arg;
+
+	if (strcmp(c->id, m->id) != 0)
+		return 0;
+	commit_info_copy(m->out, c);
+	return 1;
+}
+
+/* Among the commits the branch holds in memory. */
+static bool find_loaded(struct branch *b, const char *id, struct commit_info *ci)
+{
+	const struct commit_info *found = NULL;
+
+	pthread_mutex_lock(&b->lock);
+	if (b->loaded && !strcmp(b->st->base.id, id))
+		found = &b->st->base;
+	for (size_t i = 0; b->loaded && i < b->st->n_nodes && !found; i++) {
+		const struct commit_info *c = &b->st->nodes[i]->ci;
+
+		if (c->version > b->head->version)
+			break;
+		if (!strcmp(c->id, id))
+			found = c;
+	}
+	if (found)
+		commit_info_copy(ci, found);
+	pthread_mutex_unlock(&b->lock);
+	return found != NULL;
+}
+
+/* 1: found. The scan stops at a version bound or at the commit: both are 1 to log_scan, so look at the id. */
+static int find_in_branch(struct branch *b, const char *id, struct commit_info *ci, struct err *e)
+{
+	struct match m = { id, ci };
+	int rc;
+
+	if (find_loaded(b, id, ci))
+		return 1;
+	rc = log_scan(b->g, &b->lineage->step[0], on_match, &m, e);
+	return rc < 0 ? rc : ci->id[0] != 0;
+}
+
+/* Old commits are looked for in the logs, from their beginning: remember where the last ones were. */
+static void remember(struct graph *g, const struct branch *b, const struct commit_info *ci)
+{
+	struct found *f;
+
+	pthread_mutex_lock(&g->past_lock);
+	f = &g->found[g->next_found++ % ARRAY_SIZE(g->found)];
+	commit_info_clear(&f->ci);
+	commit_info_copy(&f->ci, ci);
+	memcpy(f->branch_id, b->lineage->step[0].id, sizeof(f->branch_id));
+	pthread_mutex_unlock(&g->past_lock);
+}
+
+static bool recall(struct graph *g, const char *id, char branch_id[ULID_LEN + 1], struct commit_info *ci)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&g->past_lock);
+	for (size_t i = 0; i < ARRAY_SIZE(g->found) && !found; i++) {
+		found = !strcmp(g->found[i].ci.id, id);
+		if (found) {
+			commit_info_copy(ci, &g->found[i].ci);
+			memcpy(branch_id, g->found[i].branch_id, ULID_LEN + 1);
+		}
+	}
+	pthread_mutex_unlock(&g->past_lock);
+	return found;
+}
+
+/* True when the commit is remembered and its branch is still the one it was. */
+static bool find_remembered(struct graph *g, const char *id, struct branch **b, struct commit_info *ci)
+{
+	char branch_id[ULID_LEN + 1];
+	bool same;
+
+	if (!recall(g, id, branch_id, ci))
+		return false;
+	if (!branch_open(g, ci->branch, b, NULL)) {
+		same = !strcmp((*b)->lineage->step[0].id, branch_id);
+		if (same)
+			return true;
+		branch_put(*b);
+	}
+	commit_info_clear(ci);
+	return false;
+}
+
+struct find_commit {
+	struct graph *g;
+	const char *id;
+	struct branch **b;
+	struct commit_info *ci;
+	bool main_done;
+	struct err *e;
+};
+
+static int on_branch(void *arg, const char *name)
+{
+	struct find_commit *f = arg;
+	int rc;
+
+	if (f->main_done && !strcmp(name, "main"))
+		return 0;
+	f->main_done = true;
+	rc = branch_open(f->g, name, f->b, f->e);
+	if (rc == -ENOENT && strcmp(name, "main") != 0) { /* deleted meanwhile */
+		err_clear(f->e);
+		return 0;
+	}
+	if (rc)
+		return rc;
+	rc = find_in_branch(*f->b, f->id, f->ci, f->e);
+	if (rc != 1)
+		branch_put(*f->b);
+	return rc;
+}
+
+int commit_find(struct graph *g, const char *id, struct branch **b, struct commit_info *ci, struct err *e)
+{
+	struct find_commit f = { .g = g, .id = id, .b = b, .ci = ci, .e = e };
+	int rc = 0;
+
+	memset(ci, 0, sizeof(*ci));
+	if (find_remembered(g, id, b, ci))
+		return 0;
+	if (ulid_valid(str_from(id))) {
+		rc = on_branch(&f, "main"); /* most are here; it saves listing the others */
+		if (!rc)
+			rc = graph_branches(g, on_branch, &f, e);
+	}
+	if (rc < 0)
+		return rc;
+	if (!rc)
+		return err_set(e, ERR_NOT_FOUND, "commit '%s' not found", id);
+	remember(g, *b, ci);
+	return 0;
+}
+
+int graph_commit(struct graph *g, const char *id, struct commit_info *out, struct err *e)
+{
+	struct branch *b;
+	int rc = commit_find(g, id, &b, out, e);
+
+	if (!rc)
+		branch_put(b);
+	return rc;
+}
+
+/* --- snapshots of the past ------------------------------------------------------------------------- */
+
+static void past_clear(struct past *p)
+{
+	snapshot_put(p->last);
+	state_put(p->st);
+	memset(p, 0, sizeof(*p));
+}
+
+void past_drop(struct graph *g)
+{
+	pthread_mutex_lock(&g->past_lock);
+	past_clear(&g->past);
+	for (size_t i = 0; i < ARRAY_SIZE(g->found); i++)
+		commit_info_clear(&g->found[i].ci);
+	pthread_mutex_unlock(&g->past_lock);
+}
+
+static bool past_covers(const struct past *p, const struct branch *b, uint64_t version)
+{
+	return p->st && !strcmp(p->id, b->lineage->step[0].id) && p->st->base.version <= version &&
+	       version <= p->last->version;
+}
+
+static int past_load(struct past *p, struct branch *b, uint64_t version, struct err *e)
+{
+	struct load_stats ls;
+	int rc;
+
+	past_clear(p);
+	rc = state_load(b->g, b->lineage, version, &p->last, &ls, e);
+	if (rc)
+		return rc;
+	memcpy(p->id, b->lineage->step[0].id, sizeof(p->id));
+	p->st = state_get(p->last->st);
+	return 0;
+}
+
+static struct snapshot *under_schema(struct state *st, uint64_t version, struct catalog *cat)
+{
+	struct binding *bind = binding_new(st, cat);
+	struct snapshot *s = state_at(st, version, bind);
+
+	binding_put(bind);
+	return s;
+}
+
+static int snapshot_of_past(struct branch *b, uint64_t version, struct catalog *cat, struct snapshot **out,
+			    struct err *e)
+{
+	struct past *p = &b->g->past;
+	int rc = 0;
+
+	pthread_mutex_lock(&b->g->past_lock);
+	if (!past_covers(p, b, version))
+		rc = past_load(p, b, version, e);
+	if (!rc) {
+		*out = under_schema(p->st, version, cat);
+		if (!*out)
+			rc = err_set(e, ERR_HISTORY_RECLAIMED,
+				     "the state of branch '%s' at version %llu is no longer stored", b->name,
+				     (unsigned long long)version);
+	}
+	pthread_mutex_unlock(&b->g->past_lock);
+	return rc;
+}
+
+static int snapshot_at(struct branch *b, uint64_t version, struct snapshot **out, struct err *e)
+{
+	struct snapshot *head;
+	int rc = branch_snapshot(b, &head, e);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&b->lock);
+	*out = state_at(head->st, version, head->bind);
+	pthread_mutex_unlock(&b->lock);
+	if (!*out)
+		rc = snapshot_of_past(b, version, head->bind->cat, out, e);
+	snapshot_put(head);
+	return rc;
+}
+
+static int snapshot_of_commit(struct graph *g, const char *id, struct snapshot **out, struct err *e)
+{
+	struct commit_info ci;
+	struct branch *b;
+	int rc = commit_find(g, id, &b, &ci, e);
+
+	if (rc)
+		return rc;
+	rc = snapshot_at(b, ci.version, out, e);
+	branch_put(b);
+	commit_info_clear(&ci);
+	return rc;
+}
+
+int graph_snapshot(struct graph *g, const char *branch, const char *commit_id, struct snapshot **out, struct err *e)
+{
+	struct branch *b;
+	int rc;
+
+	if (branch && commit_id)
+		return err_set(e, ERR_BAD_REQUEST, "give either a branch or a snapshot, not both");
+	if (commit_id)
+		return snapshot_of_commit(g, commit_id, out, e);
+	rc = branch_open(g, branch, &b, e);
+	if (rc)
+		return rc;
+	rc = branch_snapshot(b, out, e);
+	branch_put(b);
+	return rc;
+}
+
+int graph_snapshot_version(struct graph *g, const char *branch, uint64_t version, struct snapshot **out, struct err *e)
+{
+	struct snapshot *head;
+	struct branch *b;
+	int rc = branch_open(g, branch, &b, e);
+
+	if (rc)
+		return rc;
+	rc = branch_snapshot(b, &head, e);
+	if (!rc) {
+		if (!version || version > head->version)
+			rc = err_set(e, ERR_NOT_FOUND, "version %llu not found on branch '%s'",
+				     (unsigned long long)version, b->name);
+		else
+			rc = snapshot_at(b, version, out, e);
+		snapshot_put(head);
+	}
+	branch_put(b);
+	return rc;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+
+#include "graph_priv.h"
+
+void log_key(const char *branch_id, char out[64])
+{
+	snprintf(out, 64, "log/%s", branch_id);
+}
+
+struct apply_log {
+	struct state *st;
+	struct snapshot **snap;
+	const char *log, *label;
+	uint64_t upto;
+	struct load_stats *stats;
+	struct err *e;
+};
+
+static int apply_one(struct apply_log *al, const struct rec_commit *c, uint64_t seq, struct journal *j)
+{
+	struct snapshot *next;
+	int rc = state_apply(al->st, *al->snap, c, al->label, seq, j, &next, al->e);
+
+	if (rc)
+		return rc;
+	snapshot_put(*al->snap);
+	*al->snap = next;
+	return 0;
+}
+
+/* 1: the wanted version is reached */
+static int apply_commits(struct apply_log *al, uint64_t seq, struct dec *d, uint32_t n, struct journal *journals)
+{
+	struct rec_commit c;
+
+	for (uint32_t i = 0; i < n; i++) {
+		int rc = commit_decode(d, &c, al->e);
+
+		if (!rc && c.version > al->upto)
+			return 1;
+		if (!rc)
+			rc = apply_one(al, &c, seq, &journals[i]);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* A record is applied whole or not at all. */
+static int apply_record(struct apply_log *al, uint64_t seq, const void *data, size_t n)
+{
+	struct snapshot *before = *al->snap ? snapshot_get(*al->snap) : NULL;
+	struct journal *journals;
+	struct dec d;
+	uint32_t n_commits = 0;
+	int rc = record_open(data, n, &d, &n_commits, al->e);
+
+	if (n_commits > n) /* a commit has more than one byte */
+		rc = err_set(al->e, ERR_STORAGE, "storage: damaged commit record: bad number of commits");
+	journals = mem_calloc(rc ? 1 : n_commits + 1, sizeof(*journals));
+	if (!rc)
+		rc = apply_commits(al, seq, &d, n_commits, journals);
+	for (uint32_t i = rc < 0 ? n_commits : 0; i-- > 0;)
+		state_undo(al->st, &journals[i]);
+	for (uint32_t i = 0; i < n_commits; i++)
+		journal_free(&journals[i]);
+	if (rc < 0) {
+		snapshot_put(*al->snap);
+		*al->snap = before;
+	} else {
+		snapshot_put(before);
+	}
+	free(journals);
+	return rc;
+}
+
+static int on_record(void *arg, uint64_t seq, const void *data, size_t n)
+{
+	struct apply_log *al = arg;
+	int rc = apply_record(al, seq, data, n);
+
+	if (rc < 0 && al->e)
+		err_set(al->e, al->e->code, "%s (record %llu of '%s')", err_msg(al->e), (unsigned long long)seq,
+			al->log);
+	if (rc)
+		return rc;
+	al->stats->next_seq = seq + 1;
+	al->stats->tail_records++;
+	al->stats->tail_bytes += n;
+	return 0;
+}
+
+int log_apply(struct graph *g, const char *branch_id, const char *label, uint64_t seq, uint64_t upto, struct state *st,
+	      struct snapshot **snap, struct load_stats *stats, struct err *e)
+{
+	char log[64];
+	struct apply_log al = { st, snap, log, label, upto, stats, e };
+	int rc;
+
+	log_key(branch_id, log);
+	stats->next_seq = seq;
+	rc = store_log_read(g->store, log, seq, on_record, &al, e);
+	return rc == 1 ? 0 : rc;
+}
+
+static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint64_t upto, struct snapshot **out,
+		     struct load_stats *stats, struct err *e);
+
+/* The state a branch's own log builds on: its newest checkpoint, or its fork point. */
+static int load_base(struct graph *g, const struct lineage *l, uint32_t i, uint64_t upto, struct snapshot **out,
+		     struct load_stats *stats, struct err *e)
+{
+	struct load_stats inherited;
+	int rc;
+
+	memset(stats, 0, sizeof(*stats));
+	stats->next_seq = 1;
+	rc = checkpoint_load(g, l->step[i].id, upto, out, &stats->next_seq, e);
+	if (rc == -ENOENT) {
+		err_clear(e);
+		return i + 1 < l->n ? load_step(g, l, i + 1, l->step[i + 1].upto, out, &inherited, e) : 0;
+	}
+	if (!rc)
+		stats->ckpt_version = (*out)->version;
+	return rc;
+}
+
+static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint64_t upto, struct snapshot **out,
+		     struct load_stats *stats, struct err *e)
+{
+	struct state *st;
+	int rc;
+
+	if (i + 1 < l->n && upto <= l->step[i + 1].upto)
+		return load_step(g, l, i + 1, upto, out, stats, e);
+	rc = load_base(g, l, i, upto, out, stats, e);
+	if (rc)
+		return rc;
+	st = *out ? state_get((*out)->st) : state_new(g);
+	rc = log_apply(g, l->step[i].id, l->step[i].label, stats->next_seq, upto, st, out, stats, e);
+	state_put(st);
+	return rc;
+}
+
+int state_load(struct graph *g, const struct lineage *l, uint64_t upto, struct snapshot **out, struct load_stats *stats,
+	       struct err *e)
+{
+	int rc;
+
+	*out = NULL;
+	rc = load_step(g, l, 0, upto, out, stats, e);
+	if (!rc && !*out)
+		rc = err_set(e, ERR_STORAGE, "storage: the commit log 'log/%s' of the graph at '%s' is missing",
+			     l->step[0].id, graph_uri(g));
+	if (rc) {
+		snapshot_put(*out);
+		*out = NULL;
+	}
+	return rc;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include <omnigraph/failpoint.h>
+
+#include "txn_priv.h"
+
+#define SEGMENT_MAX_ROWS (1u << 20)
+#define SEGMENT_MAX_BYTES (64u << 20)
+#define SEGMENT_MIN_BYTES (64u << 10) /* smaller types of a large commit stay inline */
+
+struct encode {
+	struct txn *t;
+	uint64_t version;
+	struct strbuf *out;
+	bool large;
+};
+
+/* A deletion counts when there is something to delete. */
+static bool deletes(const struct txn *t, const struct type *ty, const struct staged_type *st,
+		    const struct staged_row *r)
+{
+	return r->kind == STAGED_DELETE && !st->truncated && row_find(t->base, ty, r->row.id) != ROW_NONE;
+}
+
+static bool type_changes(const struct txn *t, const struct type *ty, const struct staged_type *st)
+{
+	if (st->truncated)
+		return true;
+	for (size_t i = 0; i < st->n; i++) {
+		if (st->rows[i].kind == STAGED_PUT || deletes(t, ty, st, &st->rows[i]))
+			return true;
+	}
+	return false;
+}
+
+bool txn_has_effect(const struct txn *t)
+{
+	for (uint32_t i = 0; i < t->n_types; i++) {
+		if (type_changes(t, &t->base->bind->cat->types[i], &t->types[i]))
+			return true;
+	}
+	return false;
+}
+
+/* --- inline rows ----------------------------------------------------------------------------------- */
+
+static void encode_row(struct strbuf *b, const struct type *ty, const struct row_image *row)
+{
+	enc_bytes(b, row->id);
+	if (ty->kind == TYPE_EDGE) {
+		enc_bytes(b, row->src);
+		enc_bytes(b, row->dst);
+	}
+	for (uint32_t i = 0; i < ty->n_props; i++)
+		enc_val(b, &row->vals[i]);
+}
+
+static size_t count_puts(const struct staged_type *st)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < st->n; i++)
+		n += st->rows[i].kind == STAGED_PUT;
+	return n;
+}
+
+static void encode_puts(struct encode *en, const struct type *ty, const struct staged_type *st)
+{
+	enc_var(en->out, count_puts(st));
+	for (size_t i = 0; i < st->n; i++) {
+		if (st->rows[i].kind == STAGED_PUT)
+			encode_row(en->out, ty, &st->rows[i].row);
+	}
+}
+
+static void encode_deletes(struct encode *en, const struct type *ty, const struct staged_type *st)
+{
+	struct strbuf ids = STRBUF_INIT;
+	size_t n = 0;
+
+	for (size_t i = 0; i < st->n; i++) {
+		if (!deletes(en->t, ty, st, &st->rows[i]))
+			continue;
+		enc_bytes(&ids, st->rows[i].row.id);
+		n++;
+	}
+	enc_var(en->out, n);
+	sb_add(en->out, ids.s, ids.n);
+	sb_free(&ids);
+}
+
+/* --- segments -------------------------------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+	return str_cmp((*(const struct row_image *const *)a)->id, (*(const struct row_image *const *)b)->id);
+}
+
+static const struct row_image **sorted_puts(const struct staged_type *st, size_t *n)
+{
+	const struct row_image **rows = mem_alloc((st->n + 1) * sizeof(*rows));
+
+	*n = 0;
+	for (size_t i = 0; i < st->n; i++) {
+		if (st->rows[i].kind == STAGED_PUT)
+			rows[(*n)++] = &st->rows[i].row;
+	}
+	qsort(rows, *n, sizeof(*rows), by_id);
+	return rows;
+}
+
+static uint64_t created_version(struct encode *en, const struct type *ty, struct str id)
+{
+	rowref r = snapshot_count(en->t->base, ty) ? row_find(en->t->base, ty, id) : ROW_NONE;
+
+	return r == ROW_NONE ? en->version : row_created(en->t->base, ty, r);
+}
+
+/* Write rows [*i, ...) until the segment is full; append its reference. */
+static int encode_segment(struct encode *en, const struct type *ty, const struct row_image **rows, size_t n, size_t *i,
+			  struct strbuf *refs, struct err *e)
+{
+	struct segment_writer *w = segment_writer_new(ty);
+	struct strbuf file = STRBUF_INIT;
+	struct rec_segment ref = { .min = rows[*i]->id };
+	char key[128];
+	int rc;
+
+	while (*i < n && ref.rows < SEGMENT_MAX_ROWS && segment_writer_bytes(w) < SEGMENT_MAX_BYTES) {
+		segment_writer_add(w, rows[*i], created_version(en, ty, rows[*i]->id), en->version);
+		ref.max = rows[(*i)++]->id;
+		ref.rows++;
+	}
+	rc = segment_writer_finish(w, &file, e);
+	if (!rc) {
+		ref.bytes = file.n;
+		sha256_hex(file.s, file.n, ref.digest);
+		seg_key(key, ref.digest);
+		rc = store_put(en->t->g->store, key, file.s, file.n, e);
+	}
+	sb_free(&file);
+	if (!rc)
+		enc_segment(refs, &ref);
+	return rc;
+}
+
+static int encode_segments(struct encode *en, const struct type *ty, const struct staged_type *st, struct err *e)
+{
+	struct strbuf refs = STRBUF_INIT;
+	size_t n, i = 0, n_refs = 0;
+	const struct row_image **rows = sorted_puts(st, &n);
+	int rc = 0;
+
+	for (; i < n && !rc; n_refs++)
+		rc = encode_segment(en, ty, rows, n, &i, &refs, e);
+	enc_var(en->out, n_refs);
+	sb_add(en->out, refs.s, refs.n);
+	sb_free(&refs);
+	free(rows);
+	return rc;
+}
+
+/* --- types ----------------------------------------------------------------------------------------- */
+
+static int encode_type(struct encode *en, const struct type *ty, const struct staged_type *st, struct err *e)
+{
+	struct strbuf *b = en->out;
+	bool seg = en->large && st->bytes >= SEGMENT_MIN_BYTES;
+	int rc = 0;
+
+	enc_var(b, ty->type_id);
+	enc_var(b, ty->incarnation);
+	sb_addch(b, (char)((ty->kind == TYPE_EDGE ? LOG_TYPE_EDGE : 0) | (st->truncated ? LOG_TYPE_TRUNCATE : 0)));
+	enc_var(b, ty->n_props);
+	for (uint32_t i = 0; i < ty->n_props; i++)
+		enc_var(b, ty->props[i].id);
+	if (seg) {
+		rc = encode_segments(en, ty, st, e);
+		enc_var(b, 0);
+	} else {
+		enc_var(b, 0);
+		encode_puts(en, ty, st);
+	}
+	encode_deletes(en, ty, st);
+	return rc;
+}
+
+static uint64_t staged_bytes(const struct txn *t)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < t->n_types; i++)
+		n += t->types[i].bytes;
+	return n;
+}
+
+static int encode_types(struct encode *en, struct err *e)
+{
+	const struct catalog *cat = en->t->base->bind->cat;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < en->t->n_types && !rc; i++) {
+		if (type_changes(en->t, &cat->types[i], &en->t->types[i]))
+			rc = encode_type(en, &cat->types[i], &en->t->types[i], e);
+	}
+	return rc;
+}
+
+int txn_encode(struct txn *t, struct rec_commit *c, struct strbuf *out, size_t *changes, struct err *e)
+{
+	const struct catalog *cat = t->base->bind->cat;
+	struct encode en = { t, c->version, out, staged_bytes(t) > LIMIT_INLINE_COMMIT_BYTES };
+	size_t start;
+	int rc;
+
+	c->n_types = 0;
+	for (uint32_t i = 0; i < t->n_types; i++)
+		c->n_types += type_changes(t, &cat->types[i], &t->types[i]);
+	*changes = c->n_types;
+	if (!c->n_types && !t->forced)
+		return 0;
+	start = commit_begin(out, c);
+	rc = encode_types(&en, e);
+	commit_finish(out, start);
+	if (!rc && out->n > LIMIT_LOG_RECORD_BYTES - LOG_HEADER_BYTES)
+		rc = err_set(e, ERR_RESOURCE_LIMIT,
+			     "resource limit exceeded for commit record bytes: actual %zu, limit %u", out->n,
+			     LIMIT_LOG_RECORD_BYTES);
+	return rc;
+}
