@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * boot.h - from a cluster's applied revision to a server that could answer (spec/server.md 2).
+ *
+ * The order is that of 2.1: snapshot, strictness, settings, tokens, runtime state, policies, opening, registration. A problem of
+ * one graph quarantines it; the rest, and everything in strict mode, refuses the boot. Binding the listener comes after.
+ */
+#ifndef NET_BOOT_H
+#define NET_BOOT_H
+
+#include "net/server.h"
+
+struct boot_options {
+	const char *cluster; /* --cluster as given */
+	bool strict;	     /* --require-all-graphs */
+	bool unauthenticated;
+	struct token_sources tokens;
+	const char *(*env)(const char *name); /* the process environment, for embedding settings */
+	struct logger *logger;
+	struct server_limits limits;
+	uint64_t mutation_max_bytes; /* 0: default */
+};
+
+/* On failure @e has the text for "Error: <text>", possibly of several lines. */
+int server_boot(const struct boot_options *o, struct server **out, struct err *e);
+/* After the HTTP side has stopped. NULL allowed. */
+void server_free(struct server *s);
+
+#endif

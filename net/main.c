@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * omnigraph-server: command line, environment, logger, signals (spec/server.md 1, 2.7 - 2.9).
+ *
+ * The main thread boots, starts the HTTP side and then waits for SIGINT or SIGTERM. Signals are blocked in every other thread.
+ */
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <omnigraph/failpoint.h>
+#include <omnigraph/limits.h>
+
+#include "net/boot.h"
+#include "net/http.h"
+#include "net/listen.h"
+#include "net/options.h"
+
+#define CONNECTIONS_MAX 8192
+#define CONNECTION_MEMORY (16u << 10)
+#define LOOPS_MAX 16
+
+#define NO_CLUSTER                                                                                                  \
+	"omnigraph-server boots from a cluster: pass --cluster <dir|s3://...>. The single-graph boot forms (a graph URI, " \
+	"--config, --target) are gone"
+
+static const char *env(const char *name)
+{
+	return getenv(name);
+}
+
+/* The pages that hold secrets are the process's own copy: overwrite them, and /proc/self/environ with them. */
+static void wipe_env(const char *name)
+{
+	char *v = getenv(name);
+
+	if (v)
+		mem_wipe(v, strlen(v));
+	unsetenv(name);
+}
+
+static const char *const secret_names[] = { "OMNIGRAPH_SERVER_BEARER_TOKEN", "OMNIGRAPH_SERVER_BEARER_TOKENS_JSON" };
+
+/* Few arenas and eager return of large blocks: the resident size follows what is in use. */
+static void tune_memory(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	mallopt(M_TRIM_THRESHOLD, 512 << 10);
+}
+
+static unsigned raise_file_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l))
+		return 1024;
+	if (l.rlim_cur < l.rlim_max) {
+		struct rlimit up = { l.rlim_max, l.rlim_max };
+
+		if (!setrlimit(RLIMIT_NOFILE, &up))
+			l.rlim_cur = l.rlim_max;
+	}
+	return l.rlim_cur > 1u << 20 ? 1u << 20 : (unsigned)l.rlim_cur;
+}
+
+static unsigned number(struct logger *l, const char *name, unsigned dflt)
+{
+	return (unsigned)env_number(env, name, UINT32_MAX, dflt, l);
+}
+
+static void http_limits(struct http_options *h, struct logger *l)
+{
+	unsigned files = raise_file_limit();
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	h->threads = cores < 1 ? 1 : cores > LOOPS_MAX ? LOOPS_MAX : (unsigned)cores;
+	h->connection_memory = CONNECTION_MEMORY;
+	/* leave room for the store's files */
+	h->connections_max = files > 256 ? files - 128 : files / 2 + 1;
+	if (h->connections_max > CONNECTIONS_MAX)
+		h->connections_max = CONNECTIONS_MAX;
+	h->header_timeout_ms = number(l, "OMNIGRAPH_HTTP_HEADER_TIMEOUT_MS", 15000);
+	h->body_grace_ms = number(l, "OMNIGRAPH_HTTP_BODY_GRACE_MS", 20000);
+	h->body_min_rate = number(l, "OMNIGRAPH_HTTP_BODY_MIN_RATE", 1024);
+	h->idle_timeout_ms = number(l, "OMNIGRAPH_HTTP_IDLE_TIMEOUT_MS", 75000);
+	h->send_timeout_ms = number(l, "OMNIGRAPH_HTTP_SEND_TIMEOUT_MS", 120000);
+}
+
+static void boot_limits(struct boot_options *b, struct logger *l)
+{
+	b->limits.body_max = env_number(env, "OMNIGRAPH_BODY_MAX_BYTES", UINT32_MAX, LIMIT_BODY_BYTES, l);
+	b->limits.load_body_max = env_number(env, "OMNIGRAPH_LOAD_BODY_MAX_BYTES", UINT64_MAX >> 1, LIMIT_LOAD_BODY_BYTES, l);
+	b->limits.actor_inflight_max = (uint32_t)env_number(env, "OMNIGRAPH_PER_ACTOR_INFLIGHT_MAX", UINT32_MAX,
+							    ADMISSION_INFLIGHT_DEFAULT, l);
+	b->limits.actor_bytes_max =
+		env_number(env, "OMNIGRAPH_PER_ACTOR_BYTES_MAX", UINT64_MAX, ADMISSION_BYTES_DEFAULT, l);
+	b->mutation_max_bytes = env_number(env, "OMNIGRAPH_MUTATION_MAX_BYTES", UINT64_MAX, 0, l);
+}
+
+static int boot(const struct command_line *c, struct logger *l, struct server **out, struct err *e)
+{
+	struct boot_options b = {
+		.cluster = c->cluster,
+		.strict = c->require_all || env_boolean(env("OMNIGRAPH_REQUIRE_ALL_GRAPHS")),
+		.unauthenticated = c->unauthenticated || env_boolean(env("OMNIGRAPH_UNAUTHENTICATED")),
+		.tokens = { .single = env("OMNIGRAPH_SERVER_BEARER_TOKEN"),
+			    .file = env("OMNIGRAPH_SERVER_BEARER_TOKENS_FILE"),
+			    .json = env("OMNIGRAPH_SERVER_BEARER_TOKENS_JSON"),
+			    .aws_secret = env("OMNIGRAPH_SERVER_BEARER_TOKENS_AWS_SECRET") },
+		.env = env,
+		.logger = l,
+	};
+	int rc;
+
+	boot_limits(&b, l);
+	rc = server_boot(&b, out, e);
+	for (size_t i = 0; i < ARRAY_SIZE(secret_names); i++)
+		wipe_env(secret_names[i]);
+	return rc;
+}
+
+static void log_serving(const struct server *s, const char *address, const char *config)
+{
+	struct strbuf n = STRBUF_INIT;
+
+	sb_addu64(&n, s->n_graphs);
+	log_kv(s->logger, LOG_INFO, "omnigraph::boot", "serving omnigraph", "bind", address, "mode", "cluster", "graph_count",
+	       n.s, "config", config, NULL);
+	sb_free(&n);
+}
+
+/* A second signal ends the process at once. */
+static void wait_for_signal(struct logger *l)
+{
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	while (sigwait(&set, &sig))
+		;
+	log_kv(l, LOG_INFO, "omnigraph::shutdown", "shutdown signal received", NULL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int serve(const struct command_line *c, struct server *s, struct err *e)
+{
+	struct http_options h = { 0 };
+	struct http_server *http;
+	char address[64];
+	int rc;
+
+	http_limits(&h, s->logger);
+	rc = listen_open(c->bind, &h.listen_fd, e);
+	if (rc)
+		return rc;
+	listen_address(h.listen_fd, address);
+	log_serving(s, address, c->cluster);
+	printf("OMNIGRAPH_LISTEN_ADDR=%s\n", address);
+	fflush(stdout);
+	rc = http_start(&h, &server_app, s, &http, e);
+	if (rc)
+		return rc;
+	wait_for_signal(s->logger);
+	http_drain(http);
+	http_stop(http);
+	return 0;
+}
+
+static int run(const struct command_line *c, struct err *e)
+{
+	struct logger *l = NULL;
+	struct server *s = NULL;
+	int rc = logger_new(STDERR_FILENO, env("OMNIGRAPH_LOG"), LOG_INFO, false, &l, e);
+
+	if (rc) {
+		err_prefix(e, "OMNIGRAPH_LOG: ");
+		return rc;
+	}
+#ifdef CONFIG_FAILPOINTS
+	rc = failpoint_configure(env("OMNIGRAPH_FAILPOINTS"), env("OMNIGRAPH_FAILPOINT_DIR"), e);
+#endif
+	if (!rc && !c->cluster)
+		rc = err_set(e, ERR_BAD_REQUEST, NO_CLUSTER);
+	if (!rc)
+		rc = boot(c, l, &s, e);
+	if (!rc)
+		rc = serve(c, s, e);
+	server_free(s);
+	logger_free(l);
+	return rc;
+}
+
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line c;
+	struct err e = ERR_INIT;
+	int status = 0;
+
+	tune_memory();
+	if (command_line_parse(argc, argv, &c, &e)) {
+		fprintf(stderr, "Error: %s\n\n%s", err_msg(&e), command_line_usage);
+		err_clear(&e);
+		return 2;
+	}
+	if (c.help) {
+		fputs(command_line_usage, stdout);
+		return 0;
+	}
+	block_signals();
+	if (run(&c, &e)) {
+		fprintf(stderr, "Error: %s\n", err_msg(&e));
+		status = 1;
+	}
+	err_clear(&e);
+	return status;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include <omnigraph/util.h>
+
+#include "net/query_string.h"
+
+#define PREFIX "Failed to deserialize query string: "
+
+/* UTF-8 text without NUL, or false. */
+static bool decode(struct arena *a, struct str raw, bool plus, struct str *out)
+{
+	struct strbuf b = STRBUF_INIT;
+	bool ok = percent_decode(&b, raw, plus) && utf8_valid(sb_str(&b)) && (!b.n || !memchr(b.s, 0, b.n));
+
+	if (ok)
+		*out = arena_str(a, sb_str(&b));
+	sb_free(&b);
+	return ok;
+}
+
+static struct query_param *find(struct query_param *params, size_t n, struct str name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eqz(name, params[i].name))
+			return &params[i];
+	return NULL;
+}
+
+static int take_pair(struct arena *a, struct str pair, struct query_param *params, size_t n, struct err *e)
+{
+	const char *eq = memchr(pair.s, '=', pair.n);
+	struct str raw_name = { pair.s, eq ? (size_t)(eq - pair.s) : pair.n }, name, value;
+	struct str raw_value = eq ? (struct str){ eq + 1, (size_t)(pair.s + pair.n - eq - 1) } : (struct str){ "", 0 };
+	struct query_param *p;
+
+	if (!decode(a, raw_name, true, &name) || !decode(a, raw_value, true, &value))
+		return err_set(e, ERR_BAD_REQUEST, PREFIX "malformed percent-encoding or UTF-8 in a parameter");
+	p = find(params, n, name);
+	if (!p)
+		return 0;
+	if (p->given)
+		return err_set(e, ERR_BAD_REQUEST, PREFIX "duplicate field `%s`", p->name);
+	p->given = true;
+	p->value = value;
+	return 0;
+}
+
+int query_string_parse(struct arena *a, struct str raw, struct query_param *params, size_t n, struct err *e)
+{
+	int rc = 0;
+
+	while (raw.n && !rc) {
+		const char *amp = memchr(raw.s, '&', raw.n);
+		struct str pair = { raw.s, amp ? (size_t)(amp - raw.s) : raw.n };
+
+		if (pair.n)
+			rc = take_pair(a, pair, params, n, e);
+		raw = amp ? (struct str){ amp + 1, raw.n - pair.n - 1 } : (struct str){ "", 0 };
+	}
+	return rc;
+}
+
+int path_segment_decode(struct arena *a, struct str raw, struct str *out, struct err *e)
+{
+	if (decode(a, raw, false, out))
+		return 0;
+	return err_set(e, ERR_BAD_REQUEST, "invalid URL: malformed percent-encoding or UTF-8 in path segment '%.*s'",
+		       STR_ARG(raw));
+}

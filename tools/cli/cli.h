@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli.h - the frame of the command line (spec/cli.md): one table of commands from which parsing, help and refusals follow.
+ * One thread; values live until the process ends.
+ */
+#ifndef TOOLS_CLI_H
+#define TOOLS_CLI_H
+
+#include <omnigraph/err.h>
+#include <omnigraph/mem.h>
+#include <omnigraph/str.h>
+
+#define CLI_FLAGS_MAX 16
+#define CLI_VALUES_MAX 256 /* flags and positionals of one invocation */
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_PRECONDITION = 4, EXIT_RETRY = 75 };
+
+enum capability { CAP_ANY, CAP_SERVED, CAP_DIRECT, CAP_CONTROL, CAP_LOCAL };
+
+/* Scope flags a command takes (spec/cli.md 4.2). */
+enum { SCOPE_SERVER = 1, SCOPE_CLUSTER = 2, SCOPE_GRAPH = 4, SCOPE_STORE = 8, SCOPE_AS = 16, SCOPE_PROFILE = 32 };
+
+struct flag {
+	const char *name;	 /* without dashes */
+	char letter;		 /* 0: none */
+	const char *value;	 /* placeholder; NULL: a switch */
+	const char *const *set;	 /* possible values, NULL-terminated; NULL: any */
+	bool required, repeat, hidden, number;
+	const char *help;
+};
+
+struct invocation;
+
+struct command {
+	const char *family, *sub; /* sub NULL: a command of one word */
+	const char *label;	  /* in refusals */
+	enum capability cap;
+	unsigned scopes;
+	const char *positionals; /* "NAME" "[URI]" "SOURCE" ...; "" for none */
+	int min_pos, max_pos;
+	const struct flag *flags;   /* ends with a NULL name */
+	const char *const *exclude; /* pairs of flag names that exclude each other, NULL-terminated */
+	int (*run)(struct invocation *inv);
+	const char *help;
+};
+
+extern const struct command commands[];
+extern const struct flag global_flags[];
+/* Command by words; *family_only tells that @family exists and needs a subcommand. */
+const struct command *command_find(const char *family, const char *sub, bool *family_only);
+
+struct given {
+	const struct flag *flag;
+	const char *value; /* NULL for switches */
+};
+
+struct invocation {
+	const struct command *cmd;
+	size_t n_given, n_pos;
+	struct given given[CLI_VALUES_MAX];
+	const char *pos[CLI_VALUES_MAX];
+	bool help; /* --help was given: print it and exit 0 */
+	struct arena arena;
+};
+
+/*
+ * Parse the words after the program name. 0 and a complete invocation, or EXIT_USAGE after printing the usage error on stderr, or
+ * EXIT_DONE + 1000 when help or the version was printed.
+ */
+#define ARGS_PRINTED 1000
+int args_parse(int argc, char **argv, struct invocation *inv);
+/* "error: ...", usage, hint; returns EXIT_USAGE. @cmd may be NULL. */
+int usage_error(const struct command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+const char *flag_value(const struct invocation *inv, const char *name); /* NULL when not given; the last one */
+bool flag_given(const struct invocation *inv, const char *name);
+size_t flag_values(const struct invocation *inv, const char *name, const char **out, size_t max);
+
+void help_root(int fd);
+void help_family(const char *family, int fd);
+void help_command(const struct command *cmd, int fd);
+void usage_line(const struct command *cmd, struct strbuf *out);
+
+/* --- scope.c --------------------------------------------------------------------------------------------------------------- */
+
+/* Refuse a scope flag that does not apply (4.2). 0 or EXIT_FAILED after printing. */
+int scope_check(const struct invocation *inv);
+/* The storage URI of the one graph a command addresses (4.3, 4.4). @uri: positional or --uri, NULL when absent. */
+int scope_graph(struct invocation *inv, const char *uri, const char **out, struct err *e);
+/* --as, else operator.actor, else NULL. */
+const char *scope_actor(struct invocation *inv);
+/* "omnigraph <verb> -> <uri> (direct, local)" on stderr, unless --quiet. */
+void target_line(const struct invocation *inv, const char *verb, const char *uri);
+
+/* operator_config.c: operator.actor and defaults of $OMNIGRAPH_HOME/config.yaml; NULL when not set. */
+struct operator_config {
+	const char *actor, *output, *store;
+};
+int operator_config_load(struct arena *a, struct operator_config *out, struct err *e);
+
+/* --- output.c --------------------------------------------------------------------------------------------------------------- */
+
+/* Write to standard output; a failure is an error (full disk), SIGPIPE ends the process silently. */
+int out_write(const void *data, size_t n, struct err *e);
+int out_text(struct strbuf *b); /* write and free; returns an exit status */
+/* "Error: <message>" on stderr, the error body on stdout for statuses 4 and 75 with @json; returns the exit status. Clears @e. */
+int fail(struct err *e, bool json);
+int refuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A whole file, or standard input for "-". */
+int read_input(const char *path, size_t max, struct strbuf *out, struct err *e);
+
+/* --- read_format.c ------------------------------------------------------------------------------------------------------------ */
+
+struct table_opts {
+	size_t max_width;
+	bool wrap;
+};
+/* Render a read envelope as table, kv, csv, jsonl or json (spec/cli.md 10). */
+int read_format(struct str envelope, const char *format, const struct table_opts *opts, struct strbuf *out, struct err *e);
+
+/* --- the commands -------------------------------------------------------------------------------------------------------------- */
+
+int cmd_query(struct invocation *inv);
+int cmd_mutate(struct invocation *inv);
+int cmd_load(struct invocation *inv);
+int cmd_export(struct invocation *inv);
+int cmd_snapshot(struct invocation *inv);
+int cmd_init(struct invocation *inv);
+int cmd_schema_show(struct invocation *inv);
+int cmd_schema_plan(struct invocation *inv);
+int cmd_schema_apply(struct invocation *inv);
+int cmd_commit_list(struct invocation *inv);
+int cmd_commit_show(struct invocation *inv);
+int cmd_branch_create(struct invocation *inv);
+int cmd_branch_list(struct invocation *inv);
+int cmd_branch_delete(struct invocation *inv);
+int cmd_lint(struct invocation *inv);
+int cmd_cluster(struct invocation *inv);
+int cmd_version(struct invocation *inv);
+int cmd_failpoints_list(struct invocation *inv);
+
+#endif
