@@ -259,6 +259,9 @@ def _():
 
 @og.test("SRV-20 plaintext tokens are not in the memory of the process after boot")
 def _():
+    if og.sanitized():
+        print("# skip: a sanitizer keeps copies of the environment and of freed memory")
+        return
     secret = "tok-" + "zq7x" * 8
     with og.cluster() as c, c.serve(open_=False, env=og.tokens(act_ada=secret)) as s:
         found = 0
@@ -294,7 +297,7 @@ def _():
     with og.cluster() as c, c.serve() as s:
         og.eq(s.get("/graphs/herbarium/snapshot").status, 200)
         print("#   ready after %.1f ms, resident %d KiB" % (s.ready_seconds * 1000, s.rss_kib()))
-        if not os.environ.get("ASAN_OPTIONS") and b"__asan_init" not in open(og.SERVER, "rb").read():
+        if not og.sanitized():
             og.ok(s.rss_kib() < 12 * 1024, "resident size %d KiB" % s.rss_kib())
 
 
