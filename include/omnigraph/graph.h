@@ -121,6 +121,43 @@ int graph_branches(struct graph *g, int (*fn)(void *arg, const char *name), void
 /* 0 and *exists; an error only when the store fails. */
 int graph_branch_exists(struct graph *g, const char *name, bool *exists, struct err *e);
 
+/* --- merge (spec/engine.md 11) --------------------------------------------------------------------- */
+
+enum merge_outcome { MERGE_UP_TO_DATE, MERGE_FAST_FORWARD, MERGE_MERGED };
+
+struct merge_conflict {
+	const char *entity_kind; /* "node", "edge" */
+	const char *type_name;
+	const char *entity_id; /* NULL: the conflict names none */
+	const char *kind;      /* divergent_insert, ..., value_constraint_violation (11.4) */
+	const char *message;
+};
+
+struct merge_opts {
+	const char *source, *target; /* target NULL: main */
+	const char *actor;
+	bool delete_branch; /* delete the source after any success, under its own check */
+};
+
+struct merge_result {
+	enum merge_outcome outcome;
+	bool has_commit;
+	struct commit_info commit;
+	size_t n_conflicts; /* on ERR_MERGE_CONFLICTS, in the order of 11.5 */
+	struct merge_conflict *conflicts;
+	bool branch_deleted;
+	char *branch_delete_error; /* why the deletion that was asked for did not happen; NULL otherwise */
+	struct arena arena;
+};
+
+/*
+ * Merge one branch into another as one commit on the target, or nothing. ERR_MERGE_CONFLICTS fills out->conflicts and leaves the target
+ * as it was; ERR_READ_SET_CHANGED when the target moved meanwhile. merge_result_clear(@out) in every case.
+ */
+int graph_merge(struct graph *g, const struct merge_opts *opts, struct merge_result *out, struct err *e);
+void merge_result_clear(struct merge_result *r);
+const char *merge_outcome_word(enum merge_outcome o); /* "already_up_to_date", "fast_forward", "merged" */
+
 /* --- queries ------------------------------------------------------------------------------------ */
 
 struct query_target { /* what the envelope echoes: exactly one is not NULL */

@@ -135,6 +135,7 @@ int cmd_commit_show(struct invocation *inv);
 int cmd_branch_create(struct invocation *inv);
 int cmd_branch_list(struct invocation *inv);
 int cmd_branch_delete(struct invocation *inv);
+int cmd_branch_merge(struct invocation *inv);
 int cmd_lint(struct invocation *inv);
 int cmd_cluster(struct invocation *inv);
 int cmd_version(struct invocation *inv);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* branch create, list, delete. */
+/* branch create, list, delete, merge. */
 #include "tools/cli/cmd.h"
 
 static void branch_json(struct invocation *inv, const char *uri, const char *from, const char *name, struct strbuf *out)
@@ -108,4 +108,78 @@ int cmd_branch_delete(struct invocation *inv)
 	else
 		sb_addf(&out, "deleted branch %s\n", name);
 	return out_text(&out);
+}
+
+static void merge_json(const struct merge_result *r, const char *source, const char *target, const char *actor, bool asked,
+		       struct strbuf *out)
+{
+	struct json_writer w;
+
+	jw_init(&w, out, true);
+	jw_begin_object(&w);
+	jw_kstrz(&w, "source", source);
+	jw_kstrz(&w, "target", target);
+	jw_kstrz(&w, "outcome", merge_outcome_word(r->outcome));
+	jw_kstrz(&w, "actor_id", actor);
+	if (asked)
+		jw_kbool(&w, "branch_deleted", r->branch_deleted);
+	if (r->branch_delete_error)
+		jw_kstrz(&w, "branch_delete_error", r->branch_delete_error);
+	jw_end_object(&w);
+	sb_addch(out, '\n');
+}
+
+/* "merge conflicts: " and up to three of them (spec/server.md 5.4). */
+static void conflict_summary(const struct merge_result *r, struct strbuf *out)
+{
+	sb_addz(out, "merge conflicts: ");
+	for (size_t i = 0; i < r->n_conflicts && i < 3; i++) {
+		const struct merge_conflict *c = &r->conflicts[i];
+
+		sb_addf(out, "%s%s type '%s'", i ? "; " : "", c->entity_kind, c->type_name);
+		if (c->entity_id)
+			sb_addf(out, ", entity id '%s'", c->entity_id);
+		sb_addf(out, " (%s)", c->kind);
+	}
+	if (r->n_conflicts > 3)
+		sb_addf(out, "; and %zu more", r->n_conflicts - 3);
+}
+
+int cmd_branch_merge(struct invocation *inv)
+{
+	const char *source = inv->pos[0], *into = flag_value(inv, "into"), *target = into ? into : "main";
+	struct merge_opts opts = { .source = source,
+				   .target = target,
+				   .actor = scope_actor(inv),
+				   .delete_branch = flag_given(inv, "delete-branch") };
+	bool json = flag_given(inv, "json");
+	struct strbuf out = STRBUF_INIT, why = STRBUF_INIT;
+	struct merge_result r = { 0 };
+	struct addressed a = { 0 };
+	struct err e = ERR_INIT;
+	int rc = scope_graph(inv, flag_value(inv, "uri"), &a.uri, &e);
+
+	if (!rc) {
+		target_line(inv, "branch merge", a.uri);
+		rc = graph_open(a.uri, NULL, &a.g, &e);
+	}
+	if (!rc)
+		rc = graph_merge(a.g, &opts, &r, &e);
+	if (rc && e.code == ERR_MERGE_CONFLICTS) {
+		conflict_summary(&r, &why);
+		err_set(&e, ERR_MERGE_CONFLICTS, "%s", why.s);
+	}
+	if (!rc && r.branch_delete_error)
+		warn("merged, but could not delete branch '%s': %s", source, r.branch_delete_error);
+	if (!rc && json) {
+		merge_json(&r, source, target, opts.actor, opts.delete_branch, &out);
+	} else if (!rc) {
+		sb_addf(&out, "merged %s into %s: %s\n", source, target, merge_outcome_word(r.outcome));
+		if (r.branch_deleted)
+			sb_addf(&out, "deleted branch %s\n", source);
+	}
+	merge_result_clear(&r);
+	graph_close(a.g);
+	sb_free(&why);
+	return rc ? fail(&e, json) : out_text(&out);
 }

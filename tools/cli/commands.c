@@ -39,6 +39,11 @@ static const struct flag load_flags[] = {
 };
 static const struct flag branch_create_flags[] = { FLAG_URI, { .name = "from", .value = "BRANCH", .help = "Source (default: main)" },
 						   FLAG_JSON, END };
+static const struct flag merge_flags[] = { FLAG_URI,
+					   { .name = "into", .value = "BRANCH", .help = "Target (default: main)" },
+					   { .name = "delete-branch", .help = "Delete the source after a successful merge" },
+					   FLAG_JSON,
+					   END };
 static const struct flag uri_json[] = { FLAG_URI, FLAG_JSON, END };
 static const struct flag branch_json[] = { FLAG_BRANCH, FLAG_JSON, END };
 static const struct flag export_flags[] = { FLAG_BRANCH,
@@ -76,6 +81,8 @@ const struct command commands[] = {
 	{ "branch", "list", "branch", CAP_ANY, SCOPES_DATA, "", 0, 0, uri_json, NULL, cmd_branch_list, "List branches" },
 	{ "branch", "delete", "branch", CAP_ANY, SCOPES_DATA, "<NAME>", 1, 1, uri_json, NULL, cmd_branch_delete,
 	  "Delete a branch" },
+	{ "branch", "merge", "branch", CAP_ANY, SCOPES_DATA, "<SOURCE>", 1, 1, merge_flags, NULL, cmd_branch_merge,
+	  "Merge a branch into another" },
 	{ "snapshot", NULL, "snapshot", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, branch_json, NULL, cmd_snapshot,
 	  "Show a branch's newest state" },
 	{ "export", NULL, "export", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, export_flags, NULL, cmd_export,

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Merging (spec/engine.md 11): what the source changed since the base is compared row by row with what the target did, and lands on the
+ * target as one commit with two parents.
+ */
+#include <errno.h>
+
+#include <omnigraph/failpoint.h>
+#include <omnigraph/map.h>
+
+#include "engine/branch/merge_base.h"
+#include "engine/store/graph_priv.h"
+#include "engine/store/txn.h"
+#include "engine/store/validate.h"
+
+struct change { /* one entity the source changed since the base */
+	const struct type *t;
+	struct str id;
+	rowref source; /* ROW_NONE: deleted */
+};
+
+struct merge {
+	struct graph *g;
+	const struct merge_opts *opts;
+	const char *target_name;
+	struct merge_result *out;
+	struct snapshot *source, *target, *base;
+	size_t n, cap;
+	struct change *changes; /* edges before nodes, by type name, then id */
+	size_t cap_conflicts;
+};
+
+const char *merge_outcome_word(enum merge_outcome o)
+{
+	static const char *const words[] = { "already_up_to_date", "fast_forward", "merged" };
+
+	return words[o];
+}
+
+void merge_result_clear(struct merge_result *r)
+{
+	commit_info_clear(&r->commit);
+	free(r->conflicts);
+	free(r->branch_delete_error);
+	arena_free(&r->arena);
+	*r = (struct merge_result){ 0 };
+}
+
+/* --- rows ------------------------------------------------------------------------------------------------------------------ */
+
+/* Equality is typed and exact, over whole rows (11.2). */
+static bool same_row(const struct type *t, const struct snapshot *a, rowref ra, const struct snapshot *b, rowref rb)
+{
+	struct arena scratch = ARENA_INIT;
+	bool same = (ra == ROW_NONE) == (rb == ROW_NONE);
+
+	if (same && ra != ROW_NONE && t->kind == TYPE_EDGE)
+		same = str_eq(row_src(a, t, ra), row_src(b, t, rb)) && str_eq(row_dst(a, t, ra), row_dst(b, t, rb));
+	for (uint32_t i = 0; same && ra != ROW_NONE && i < t->n_props; i++) {
+		struct val x, y;
+
+		row_get(a, t, ra, i, &scratch, &x);
+		row_get(b, t, rb, i, &scratch, &y);
+		same = val_identical(&x, &y);
+	}
+	arena_free(&scratch);
+	return same;
+}
+
+static void add_change(struct merge *m, const struct type *t, struct str id, rowref source)
+{
+	MEM_GROW(m->changes, m->n, m->cap);
+	m->changes[m->n++] = (struct change){ t, id, source };
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return str_cmp(((const struct change *)a)->id, ((const struct change *)b)->id);
+}
+
+/* The source's changes of one type. Unchanged rows are skipped by content, so a net-zero source changes nothing. */
+static void collect_type(struct merge *m, const struct type *t)
+{
+	size_t first = m->n;
+	struct row_scan sc;
+	rowref r;
+
+	row_scan_init(&sc, m->source, t);
+	while ((r = row_scan_next(&sc)) != ROW_NONE) {
+		struct str id = row_id(m->source, t, r);
+
+		if (!same_row(t, m->source, r, m->base, row_find(m->base, t, id)))
+			add_change(m, t, id, r);
+	}
+	row_scan_init(&sc, m->base, t);
+	while ((r = row_scan_next(&sc)) != ROW_NONE) {
+		struct str id = row_id(m->base, t, r);
+
+		if (row_find(m->source, t, id) == ROW_NONE)
+			add_change(m, t, id, ROW_NONE);
+	}
+	if (m->n > first)
+		qsort(m->changes + first, m->n - first, sizeof(*m->changes), by_id);
+}
+
+static void collect(struct merge *m)
+{
+	const struct catalog *c = snapshot_catalog(m->target);
+
+	for (int kind = TYPE_EDGE; kind >= TYPE_NODE; kind--)
+		for (uint32_t i = 0; i < c->n_types; i++)
+			if ((int)c->types[i].kind == kind)
+				collect_type(m, &c->types[i]);
+}
+
+/* --- conflicts -------------------------------------------------------------------------------------------------------------- */
+
+static void add_conflict(struct merge *m, const struct type *t, const char *id, const char *kind, const char *message)
+{
+	struct merge_result *out = m->out;
+
+	MEM_GROW(out->conflicts, out->n_conflicts, m->cap_conflicts);
+	out->conflicts[out->n_conflicts++] = (struct merge_conflict){
+		.entity_kind = type_kind_word(t),
+		.type_name = arena_str(&out->arena, t->name).s,
+		.entity_id = id ? arena_strdup(&out->arena, id) : NULL,
+		.kind = kind,
+		.message = arena_strdup(&out->arena, message),
+	};
+}
+
+static void row_conflict(struct merge *m, const struct change *ch, const char *kind, const char *words)
+{
+	const char *id = arena_str(&m->out->arena, ch->id).s;
+
+	add_conflict(m, ch->t, id, kind, arena_printf(&m->out->arena, "%s for id '%s'", words, id));
+}
+
+/* Does the change land on the target? Conflicts are added on the way. */
+static bool lands(struct merge *m, const struct change *ch)
+{
+	rowref base = row_find(m->base, ch->t, ch->id), target = row_find(m->target, ch->t, ch->id);
+
+	if (same_row(ch->t, m->target, target, m->base, base))
+		return true;
+	if (same_row(ch->t, m->source, ch->source, m->target, target))
+		return false;
+	if (base == ROW_NONE)
+		row_conflict(m, ch, "divergent_insert", "divergent insert");
+	else if (ch->source == ROW_NONE || target == ROW_NONE)
+		row_conflict(m, ch, "delete_vs_update", "delete/update conflict");
+	else
+		row_conflict(m, ch, "divergent_update", "divergent update");
+	return false;
+}
+
+struct violations {
+	struct merge *m;
+	struct map seen; /* "<type key> range" and "<type key> enum": at most one value conflict of each per type (11.5) */
+};
+
+static bool first_of_its_kind(struct violations *v, const struct violation *x)
+{
+	struct strbuf b = STRBUF_INIT;
+	struct str key;
+
+	if (x->kind != VIOLATION_VALUE)
+		return true;
+	type_key(x->type, &b);
+	sb_addz(&b, str_starts(str_from(x->message), STR("invalid enum")) ? " enum" : " value");
+	key = arena_str(&v->m->out->arena, sb_str(&b));
+	sb_free(&b);
+	return map_add(&v->seen, key, v);
+}
+
+static int on_violation(void *arg, const struct violation *x)
+{
+	static const char *const kinds[] = { "value_constraint_violation", "unique_violation", "orphan_edge",
+					     "cardinality_violation" };
+	struct violations *v = arg;
+	const char *id = x->entity_id.s ? arena_str(&v->m->out->arena, x->entity_id).s : NULL;
+
+	if (first_of_its_kind(v, x))
+		add_conflict(v->m, x->type, id, kinds[x->kind], x->message);
+	return 0;
+}
+
+static int conflicts_error(const struct merge_result *r, struct err *e)
+{
+	struct strbuf b = STRBUF_INIT;
+	int rc;
+
+	sb_addz(&b, "merge conflicts: ");
+	for (size_t i = 0; i < r->n_conflicts; i++) {
+		const struct merge_conflict *c = &r->conflicts[i];
+
+		sb_addf(&b, "%s%s type '%s'", i ? "; " : "", c->entity_kind, c->type_name);
+		if (c->entity_id)
+			sb_addf(&b, ", entity id '%s'", c->entity_id);
+		sb_addf(&b, " (%s): %s", c->kind, c->message);
+	}
+	rc = err_set(e, ERR_MERGE_CONFLICTS, "%s", b.s);
+	sb_free(&b);
+	return rc;
+}
+
+/* --- the commit --------------------------------------------------------------------------------------------------------------- */
+
+static int stage(struct merge *m, struct txn *t, const struct change *ch, struct err *e)
+{
+	struct arena *a = txn_arena(t);
+	struct row_image row = { .id = ch->id };
+	struct val *vals;
+
+	if (ch->source == ROW_NONE)
+		return txn_delete(t, ch->t, ch->id, e);
+	vals = arena_array(a, struct val, ch->t->n_props + 1);
+	for (uint32_t i = 0; i < ch->t->n_props; i++)
+		row_get(m->source, ch->t, ch->source, i, a, &vals[i]);
+	row.vals = vals;
+	if (ch->t->kind == TYPE_EDGE) {
+		row.src = row_src(m->source, ch->t, ch->source);
+		row.dst = row_dst(m->source, ch->t, ch->source);
+	}
+	return txn_put(t, ch->t, &row, e);
+}
+
+static int target_moved(const struct merge *m, const char *now, struct err *e)
+{
+	const char *expected = snapshot_commit(m->target)->id;
+	struct strbuf member = STRBUF_INIT;
+	int rc;
+
+	sb_addf(&member, "graph_head:%s", m->target_name);
+	rc = err_set(e, ERR_READ_SET_CHANGED,
+		     "write authority '%s' changed during preparation (expected %s, current %s) — reprepare from the current branch "
+		     "state",
+		     member.s, expected, now);
+	err_detail(e, "member", member.s);
+	err_detail(e, "expected", expected);
+	err_detail(e, "actual", now);
+	sb_free(&member);
+	return rc;
+}
+
+static int prepare(void *arg, struct txn *t, struct err *e)
+{
+	struct merge *m = arg;
+	struct violations v = { .m = m };
+	const char *now = snapshot_commit(txn_base(t))->id;
+	int rc = 0;
+
+	if (strcmp(now, snapshot_commit(m->target)->id))
+		return target_moved(m, now, e);
+	txn_force_commit(t); /* a net-zero source is recorded too */
+	for (size_t i = 0; !rc && i < m->n; i++)
+		if (lands(m, &m->changes[i]))
+			rc = stage(m, t, &m->changes[i], e);
+	if (!rc && !m->out->n_conflicts)
+		rc = txn_check(t, on_violation, &v, e);
+	map_free(&v.seen);
+	if (!rc && m->out->n_conflicts)
+		rc = conflicts_error(m->out, e);
+	if (!rc && FAILPOINT("branch_merge.post_candidate_validation", e))
+		rc = -EINVAL;
+	return rc;
+}
+
+static int write_merge(struct merge *m, struct err *e)
+{
+	struct write_req req = { .branch = m->target_name,
+				 .actor = m->opts->actor,
+				 .kind = WRITE_MERGE,
+				 .prepare = prepare,
+				 .arg = m,
+				 .merged_parent = snapshot_commit(m->source)->id };
+	bool committed = false;
+	int rc;
+
+	collect(m);
+	rc = graph_write(m->g, &req, &committed, &m->out->commit, e);
+	m->out->has_commit = committed;
+	return rc;
+}
+
+/* --- the operation --------------------------------------------------------------------------------------------------------------- */
+
+static int capture(struct merge *m, const char *source, struct err *e)
+{
+	int rc = graph_snapshot(m->g, source, NULL, &m->source, e);
+
+	if (!rc)
+		rc = graph_snapshot(m->g, m->target_name, NULL, &m->target, e);
+	if (!rc && strcmp(snapshot_catalog(m->source)->compiled_digest, snapshot_catalog(m->target)->compiled_digest)) {
+		rc = err_set(e, ERR_READ_SET_CHANGED,
+			     "write authority 'branch_merge_source_schema' changed during preparation — reprepare from the current "
+			     "branch state");
+		err_detail(e, "member", "branch_merge_source_schema");
+	}
+	if (!rc && FAILPOINT("branch_merge.post_authority_capture", e))
+		rc = -EINVAL;
+	return rc;
+}
+
+static int run(struct merge *m, const char *source, struct err *e)
+{
+	const char *s, *t;
+	struct commit_info base = { 0 };
+	int rc = capture(m, source, e);
+
+	if (rc)
+		return rc;
+	s = snapshot_commit(m->source)->id;
+	t = snapshot_commit(m->target)->id;
+	rc = merge_base(m->g, s, t, &base, e);
+	if (!rc && (!strcmp(s, t) || !strcmp(base.id, s))) {
+		m->out->outcome = MERGE_UP_TO_DATE;
+	} else if (!rc) {
+		m->out->outcome = !strcmp(base.id, t) ? MERGE_FAST_FORWARD : MERGE_MERGED;
+		rc = graph_snapshot(m->g, NULL, base.id, &m->base, e);
+		if (!rc)
+			rc = write_merge(m, e);
+	}
+	commit_info_clear(&base);
+	return rc;
+}
+
+static void delete_source(struct merge *m, const char *source)
+{
+	struct err e = ERR_INIT;
+
+	m->out->branch_deleted = !graph_branch_delete(m->g, source, m->opts->actor, &e);
+	if (!m->out->branch_deleted)
+		m->out->branch_delete_error = mem_strdup(err_msg(&e));
+	err_clear(&e);
+}
+
+/* Trimmed, checked names. */
+static int check_names(const struct merge_opts *opts, char **source, char **target, struct err *e)
+{
+	int rc = branch_name_check(opts->source ? opts->source : "", "branch_merge", source, e);
+
+	if (!rc)
+		rc = branch_name_check(opts->target ? opts->target : "main", "branch_merge", target, e);
+	if (rc && strstr(err_msg(e), "internal system ref"))
+		return err_set(e, ERR_BAD_REQUEST, "branch_merge does not allow internal system refs ('%s' -> '%s')", opts->source,
+			       opts->target ? opts->target : "main");
+	if (!rc && !strcmp(*source, *target))
+		return err_set(e, ERR_BAD_REQUEST, "branch_merge requires distinct source and target branches");
+	return rc;
+}
+
+int graph_merge(struct graph *g, const struct merge_opts *opts, struct merge_result *out, struct err *e)
+{
+	struct merge m = { .g = g, .opts = opts, .out = out };
+	char *source = NULL, *target = NULL;
+	int rc;
+
+	*out = (struct merge_result){ 0 };
+	rc = check_names(opts, &source, &target, e);
+	m.target_name = target;
+	if (!rc)
+		rc = graph_authorize(g, "branch_merge", source, target, opts->actor, e);
+	if (!rc)
+		rc = run(&m, source, e);
+	snapshot_put(m.base);
+	snapshot_put(m.target);
+	snapshot_put(m.source);
+	free(m.changes);
+	if (!rc && opts->delete_branch)
+		delete_source(&m, source);
+	free(source);
+	free(target);
+	return rc;
+}
