@@ -3,10 +3,10 @@
 #include "net/policy_engine.h"
 #include "net/server.h"
 
-#define DENY_DEFAULT                                                                                           \
+#define DENY_DEFAULT                                                                                                 \
 	"server runs in default-deny mode: tokens are configured but no policy bundle is bound to this graph; only " \
 	"'read' is permitted. Bind a bundle, run 'omnigraph cluster apply' and restart"
-#define DENY_SERVER                                                                                           \
+#define DENY_SERVER                                                                                                    \
 	"server-scoped actions need a policy bundle bound to 'cluster'; this holds in every runtime state, including " \
 	"--unauthenticated. Bind one, run 'omnigraph cluster apply' and restart"
 
@@ -46,8 +46,8 @@ static int authorize_plain(struct request *r, const char *action)
 static void log_decision(struct request *r, const char *action, const char *branch, const char *target, bool allowed,
 			 const char *rule)
 {
-	log_kv(r->srv->logger, LOG_INFO, "omnigraph::request", "policy decision", "actor_id", r->actor, "action", action,
-	       "branch", branch ? branch : "", "target_branch", target ? target : "", "allowed",
+	log_kv(r->srv->logger, LOG_INFO, "omnigraph::request", "policy decision", "actor_id", r->actor, "action",
+	       action, "branch", branch ? branch : "", "target_branch", target ? target : "", "allowed",
 	       allowed ? "true" : "false", "matched_rule_id", rule ? rule : "", NULL);
 }
 

@@ -59,8 +59,9 @@ static int shape_fail(struct request *r, const struct body_rules *rules, const c
 static int wrong_type(struct request *r, const struct body_rules *rules, const struct field *f, const struct json *v,
 		      const char *want)
 {
-	return shape_fail(r, rules,
-			  arena_printf(&r->arena, "field `%s`: invalid type: %s, expected %s", f->name, kind_words(v), want));
+	return shape_fail(
+		r, rules,
+		arena_printf(&r->arena, "field `%s`: invalid type: %s, expected %s", f->name, kind_words(v), want));
 }
 
 static int unknown_variant(struct request *r, const struct body_rules *rules, const struct field *f)

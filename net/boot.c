@@ -8,14 +8,16 @@
 
 #define WORKERS 32
 #define WORKER_STACK (512u << 10)
-#define STREAMS 24
+#define STREAMS 64 /* exports are bounded by their budget; the rest are uploads */
 #define QUEUE_MAX 65536
 
-#define REFUSE_OPEN                                                                                              \
-	"no bearer tokens and no policy file configured: this would be a fully open server; pass --unauthenticated (or " \
+#define REFUSE_OPEN                                                                                                  \
+	"no bearer tokens and no policy file configured: this would be a fully open server; pass --unauthenticated " \
+	"(or "                                                                                                       \
 	"set OMNIGRAPH_UNAUTHENTICATED=1) or configure tokens and bind a policy bundle"
-#define REFUSE_401                                                                                               \
-	"policy file is configured but no bearer tokens: every request would 401; configure at least one token or unbind " \
+#define REFUSE_401                                                                                                  \
+	"policy file is configured but no bearer tokens: every request would 401; configure at least one token or " \
+	"unbind "                                                                                                   \
 	"the bundle"
 
 /* --- steps 3 and 4: the snapshot -------------------------------------------------------------------------- */
@@ -53,8 +55,9 @@ static int read_snapshot(struct boot *b, struct err *e)
 		       s->diagnostics.items[i].code, "path", s->diagnostics.items[i].path, "message",
 		       s->diagnostics.items[i].message, NULL);
 	if (b->o->strict && s->diagnostics.n)
-		return refuse_with_lines("strict cluster boot requires every applied graph to be ready; startup diagnostics:",
-					 &s->diagnostics, e);
+		return refuse_with_lines(
+			"strict cluster boot requires every applied graph to be ready; startup diagnostics:",
+			&s->diagnostics, e);
 	return 0;
 }
 
@@ -107,7 +110,8 @@ static int classify(struct boot *b, struct err *e)
 		       "running open: no bearer tokens and no policy are configured, all requests are permitted", NULL);
 	else if (!policy)
 		log_kv(b->o->logger, LOG_WARN, "omnigraph::state",
-		       "running in default-deny mode: bearer tokens are configured but no policy, only `read` is permitted",
+		       "running in default-deny mode: bearer tokens are configured but no policy, only `read` is "
+		       "permitted",
 		       NULL);
 	return 0;
 }
@@ -223,7 +227,9 @@ void server_free(struct server *s)
 	free(s->graphs);
 	if (s->policy)
 		s->policy->free(s->policy);
+#ifdef CONFIG_NET_OPENAPI
 	openapi_free(s->openapi);
+#endif
 	export_budget_free(s->exports);
 	admission_free(s->admission);
 	token_set_free(s->tokens);

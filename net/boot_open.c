@@ -20,7 +20,8 @@ static int compile_policy(const struct serving_policy *p, enum policy_kind kind,
 		return rc;
 	}
 	return err_set(e, ERR_UNSUPPORTED,
-		       "policy bundle '%s' is bound to %s, but this build cannot decide by policy (CONFIG_SECURITY_CEDAR is not "
+		       "policy bundle '%s' is bound to %s, but this build cannot decide by policy "
+		       "(CONFIG_SECURITY_CEDAR is not "
 		       "built in); use a build with it, or unbind the bundle and run 'omnigraph cluster apply'",
 		       p->name, scope);
 }
@@ -49,7 +50,8 @@ static void advise(struct boot *b, struct boot_graph *bg, const struct stored_qu
 	if (!query_decl_has_vector_param(q->decl, &param, &dim))
 		return;
 	sb_addf(&m,
-		"stored query: MCP-exposed query declares a `Vector(%u)` parameter `$%.*s` that agents cannot supply; use a "
+		"stored query: MCP-exposed query declares a `Vector(%u)` parameter `$%.*s` that agents cannot supply; "
+		"use a "
 		"`String` parameter for server-side embedding",
 		dim, STR_ARG(param));
 	text = sb_detach(&m);
@@ -112,8 +114,8 @@ static void open_one(struct boot *b, struct boot_graph *bg)
 
 	if (bg->failure || !open_graph(b, bg, &e))
 		return;
-	log_kv(b->o->logger, LOG_WARN, "omnigraph::open", "graph quarantined during startup", "graph_id", bg->g.id, "error",
-	       err_msg(&e), NULL);
+	log_kv(b->o->logger, LOG_WARN, "omnigraph::open", "graph quarantined during startup", "graph_id", bg->g.id,
+	       "error", err_msg(&e), NULL);
 	boot_graph_fail(bg, err_msg(&e));
 	err_clear(&e);
 }
@@ -181,8 +183,8 @@ int boot_open(struct boot *b, struct err *e)
 	free(before);
 	if (failed && b->o->strict)
 		return err_set(e, ERR_CONFLICT,
-			       "strict multi-graph startup requires every graph to open (%zu configured, %zu failed)", configured,
-			       failed);
+			       "strict multi-graph startup requires every graph to open (%zu configured, %zu failed)",
+			       configured, failed);
 	if (failed == configured)
 		return err_set(e, ERR_CONFLICT,
 			       "no healthy graphs opened from multi-graph startup config (%zu configured, %zu failed)",

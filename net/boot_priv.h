@@ -9,7 +9,7 @@ struct boot_graph { /* one graph on its way */
 	const struct serving_graph *applied;
 	struct served_graph g;
 	const struct serving_policy *policy; /* bound bundle, or NULL */
-	char *failure; /* quarantined: why */
+	char *failure;			     /* quarantined: why */
 };
 
 struct boot {

@@ -21,9 +21,10 @@ static int bind_graph(struct boot *b, const struct serving_policy *p, const char
 	if (!bg)
 		return 0; /* not served */
 	if (bg->policy)
-		return err_set(e, ERR_CONFLICT,
-			       "multiple policy bundles bind graph '%s'; bundles '%s' and '%s' do: bind one bundle per scope", id,
-			       bg->policy->name, p->name);
+		return err_set(
+			e, ERR_CONFLICT,
+			"multiple policy bundles bind graph '%s'; bundles '%s' and '%s' do: bind one bundle per scope",
+			id, bg->policy->name, p->name);
 	bg->policy = p;
 	return 0;
 }
@@ -35,10 +36,11 @@ static int bind_one(struct boot *b, const struct serving_policy *p, const char *
 	if (strcmp(binding, "cluster"))
 		return err_set(e, ERR_CONFLICT, "unrecognized policy binding '%s' in the applied revision", binding);
 	if (b->cluster_policy)
-		return err_set(e, ERR_CONFLICT,
-			       "multiple policy bundles bind the cluster scope; bundles '%s' and '%s' do: bind one bundle per "
-			       "scope",
-			       b->cluster_policy->name, p->name);
+		return err_set(
+			e, ERR_CONFLICT,
+			"multiple policy bundles bind the cluster scope; bundles '%s' and '%s' do: bind one bundle per "
+			"scope",
+			b->cluster_policy->name, p->name);
 	b->cluster_policy = p;
 	return 0;
 }
@@ -128,13 +130,24 @@ int boot_profile(const struct boot_options *o, const struct serving_embedding *p
 	return rc;
 }
 
+/* What is wrong with the environment matters only to a query that needs it. */
+static void settle_environment(struct boot *b, struct boot_graph *bg)
+{
+	struct err e = ERR_INIT;
+
+	if (embedder_from_env(b->o->env, b->o->logger, &bg->g.embedder, &bg->g.embed_why, &e) && !bg->g.embed_why)
+		bg->g.embed_why = mem_strdup(err_msg(&e));
+	err_clear(&e);
+}
+
 static int settle_embedding(struct boot *b, struct boot_graph *bg, struct err *e)
 {
 	int rc;
 
-	if (!bg->applied->embedding)
-		/* what is wrong with the environment matters only to a query that needs it */
-		return embedder_from_env(b->o->env, b->o->logger, &bg->g.embedder, &bg->g.embed_why, e);
+	if (!bg->applied->embedding) {
+		settle_environment(b, bg);
+		return 0;
+	}
 	rc = boot_profile(b->o, bg->applied->embedding, &bg->g.embedder, e);
 	if (rc)
 		err_prefix(e, "embedding provider for graph '%s': ", bg->g.id);
@@ -187,8 +200,8 @@ static void settle(struct boot *b, struct boot_graph *bg)
 		free(why);
 	} else if (settle_embedding(b, bg, &e)) {
 		log_kv(b->o->logger, LOG_WARN, "omnigraph::settings",
-		       "graph quarantined because embedding provider configuration failed", "graph_id", bg->g.id, "error",
-		       err_msg(&e), NULL);
+		       "graph quarantined because embedding provider configuration failed", "graph_id", bg->g.id,
+		       "error", err_msg(&e), NULL);
 		boot_graph_fail(bg, err_msg(&e));
 	}
 	err_clear(&e);

@@ -69,7 +69,8 @@ int export_reserve(struct export_budget *b, struct err *e)
 	if (ok)
 		return 0;
 	err_set(e, ERR_RESOURCE_LIMIT,
-		"resource limit exceeded for stream_export_transport_bytes: actual %llu, limit %u; other exports are running, "
+		"resource limit exceeded for stream_export_transport_bytes: actual %llu, limit %u; other exports are "
+		"running, "
 		"try again when one has ended",
 		(unsigned long long)wanted, EXPORT_TOTAL);
 	err_detail(e, "resource", "stream_export_transport_bytes");

@@ -57,8 +57,7 @@ static const char *check_layout(const struct guard_input *in)
 {
 	const char *at;
 
-	if (in->target_at != in->method.s + in->method.n + 1 ||
-	    in->version.s != in->target_at + in->target.n + 1)
+	if (in->target_at != in->method.s + in->method.n + 1 || in->version.s != in->target_at + in->target.n + 1)
 		return "the request line has extra blanks or a NUL";
 	at = in->version.s + in->version.n;
 	for (size_t i = 0; i < in->n; i++) {

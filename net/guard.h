@@ -25,9 +25,9 @@ struct guard_header {
 
 struct guard_input {
 	struct str method;
-	struct str target;  /* as received */
+	struct str target;     /* as received */
 	const char *target_at; /* in_place: where it lay (its bytes there may have been split since) */
-	struct str version; /* "HTTP/1.1" */
+	struct str version;    /* "HTTP/1.1" */
 	const struct guard_header *headers;
 	size_t n;
 	/*

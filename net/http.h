@@ -33,7 +33,7 @@
 #define HTTP_REPLY_HEADERS 6
 
 /* results of http_stream.read besides a positive count */
-#define HTTP_STREAM_WAIT 0   /* nothing now: http_pause() was called, http_wake() will follow */
+#define HTTP_STREAM_WAIT 0 /* nothing now: http_pause() was called, http_wake() will follow */
 #define HTTP_STREAM_END (-1)
 #define HTTP_STREAM_BREAK (-2) /* close the connection without an end mark */
 
@@ -48,8 +48,8 @@ struct http_stream { /* a body made while it is sent, chunked */
 
 struct http_reply {
 	unsigned status;
-	const char *content_type; /* NULL: no body */
-	struct str body;	  /* borrowed until `done` */
+	const char *content_type;	  /* NULL: no body */
+	struct str body;		  /* borrowed until `done` */
 	const struct http_stream *stream; /* instead of body */
 	unsigned n_headers;
 	struct {
@@ -61,7 +61,7 @@ struct http_reply {
 struct http_exchange {
 	void *user; /* the application's */
 	struct str method;
-	struct str path, query; /* as received: not decoded; query without the '?' */
+	struct str path, query;	 /* as received: not decoded; query without the '?' */
 	uint64_t content_length; /* of the body; 0: no body; HTTP_LENGTH_UNKNOWN: chunked */
 	bool expects_continue;
 	struct http_reply reply;
@@ -75,8 +75,8 @@ struct http_app {
 };
 
 struct http_options {
-	int listen_fd; /* non-blocking, listening; owned by the server from the start on */
-	unsigned threads; /* event loops */
+	int listen_fd;		  /* non-blocking, listening; owned by the server from the start on */
+	unsigned threads;	  /* event loops */
 	size_t connection_memory; /* bytes of header and socket buffer per connection */
 	unsigned connections_max;
 	/* bounds on slow clients, milliseconds; 0: none */

@@ -103,7 +103,8 @@ static enum MHD_Result on_collect(void *cls, enum MHD_ValueKind kind, const char
 		c->too_many = true;
 		return MHD_NO;
 	}
-	c->headers[c->n++] = (struct guard_header){ { key, key_n }, { value ? value : key + key_n, value ? value_n : 0 } };
+	c->headers[c->n++] =
+		(struct guard_header){ { key, key_n }, { value ? value : key + key_n, value ? value_n : 0 } };
 	return MHD_YES;
 }
 
@@ -173,10 +174,9 @@ static void refuse(struct conn *c, const char *why)
 	sb_addz(&c->refusal, "{\"error\":");
 	sb_addf(&c->refusal, "\"malformed request: %s\"", why);
 	sb_addz(&c->refusal, ",\"code\":\"bad_request\"}");
-	c->x.reply = (struct http_reply){ .status = 400,
-					  .content_type = "application/json",
-					  .body = sb_str(&c->refusal),
-					  .close = true };
+	c->x.reply = (struct http_reply){
+		.status = 400, .content_type = "application/json", .body = sb_str(&c->refusal), .close = true
+	};
 }
 
 static ssize_t on_stream(void *cls, uint64_t pos, char *buf, size_t max)
@@ -328,6 +328,9 @@ static void on_completed(void *cls, struct MHD_Connection *mc, void **ctx, enum 
 	if (c->target.cap > 1024)
 		sb_free(&c->target);
 	watch_set(&c->watch, WATCH_IDLE);
+	/* its reply may have been on the way when the idle ones were closed */
+	if (atomic_load_explicit(&c->srv->draining, memory_order_relaxed))
+		shutdown(c->watch.fd, SHUT_RD);
 	exchange_ends(c->srv);
 }
 
@@ -461,8 +464,8 @@ static struct MHD_Daemon *start_daemon(struct http_server *s)
 				s->o.connections_max, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_THREAD_STACK_SIZE,
 				(size_t)LOOP_STACK, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s,
 				MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_NOTIFY_COMPLETED,
-				on_completed, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_ARRAY, pool,
-				MHD_OPTION_END);
+				on_completed, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_ARRAY,
+				pool, MHD_OPTION_END);
 }
 
 int http_start(const struct http_options *o, const struct http_app *app, void *cls, struct http_server **out,

@@ -15,26 +15,33 @@ static const char *mode_name(enum load_mode m)
 	return m == LOAD_OVERWRITE ? "overwrite" : m == LOAD_APPEND ? "append" : "merge";
 }
 
-int load_check_branch(struct request *r, const struct load_request *l, bool *missing)
+int load_branch_missing(struct request *r, const struct load_request *l, bool *missing)
 {
-	bool exists;
+	struct err unusable = ERR_INIT;
 	char *checked = NULL;
-	int rc = branch_name_check(l->branch, "load", &checked, &r->err);
+	bool exists = true;
+	int rc = branch_name_check(l->branch, "load", &checked, &unusable);
 
 	free(checked);
+	err_clear(&unusable);
 	if (!rc)
 		rc = graph_branch_exists(r->graph->graph, l->branch, &exists, &r->err);
-	if (rc)
-		return rc;
+	else
+		rc = 0;
 	*missing = !exists;
-	if (!exists && !l->from)
-		return err_set(&r->err, ERR_NOT_FOUND, "branch '%s' not found; pass `from` to create it", l->branch);
-	return 0;
+	return rc;
+}
+
+int load_branch_rule(struct request *r, const struct load_request *l, bool missing)
+{
+	if (!missing || l->from)
+		return 0;
+	return err_set(&r->err, ERR_NOT_FOUND, "branch '%s' not found; pass `from` to create it", l->branch);
 }
 
 int load_authorize(struct request *r, const struct load_request *l, bool missing)
 {
-	int rc = missing ? authorize(r, "branch_create", l->from, l->branch) : 0;
+	int rc = missing && l->from ? authorize(r, "branch_create", l->from, l->branch) : 0;
 
 	return rc ? rc : authorize(r, "change", l->branch, NULL);
 }

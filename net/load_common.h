@@ -11,13 +11,15 @@ struct load_request {
 	enum load_mode mode;
 };
 
-extern const char *const load_mode_names[]; /* NULL-terminated */
+extern const char *const load_mode_names[];   /* NULL-terminated */
 enum load_mode load_mode_of(struct str name); /* a valid name */
 
+/* Is the target branch missing? An unusable name is not: the engine refuses it. Fails only when the store does. */
+int load_branch_missing(struct request *r, const struct load_request *l, bool *missing);
 /* `branch_create` when the branch is missing and `from` is given, then `change`. */
 int load_authorize(struct request *r, const struct load_request *l, bool missing);
-/* A missing branch without `from` is 404. */
-int load_check_branch(struct request *r, const struct load_request *l, bool *missing);
+/* The branch rule: missing and no `from` is 404. */
+int load_branch_rule(struct request *r, const struct load_request *l, bool missing);
 void load_put_result(struct request *r, const struct load_request *l, const struct load_result *res, bool with_uri);
 
 #endif

@@ -2,12 +2,15 @@
 /*
  * omnigraph-server: command line, environment, logger, signals (spec/server.md 1, 2.7 - 2.9).
  *
- * The main thread boots, starts the HTTP side and then waits for SIGINT or SIGTERM. Signals are blocked in every other thread.
+ * The main thread boots, starts the HTTP side and then waits for SIGINT or SIGTERM.
  */
+#include <errno.h>
+#include <link.h>
 #include <malloc.h>
-#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,8 +26,9 @@
 #define CONNECTION_MEMORY (16u << 10)
 #define LOOPS_MAX 16
 
-#define NO_CLUSTER                                                                                                  \
-	"omnigraph-server boots from a cluster: pass --cluster <dir|s3://...>. The single-graph boot forms (a graph URI, " \
+#define NO_CLUSTER                                                                                                    \
+	"omnigraph-server boots from a cluster: pass --cluster <dir|s3://...>. The single-graph boot forms (a graph " \
+	"URI, "                                                                                                       \
 	"--config, --target) are gone"
 
 static const char *env(const char *name)
@@ -50,6 +54,34 @@ static void tune_memory(void)
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, 256 << 10);
 	mallopt(M_TRIM_THRESHOLD, 512 << 10);
+}
+
+/*
+ * Starting touches much code that is never needed again (relocation tables, initialisers of the libraries). Those pages are clean and
+ * in the page cache; unmapping them leaves the resident size to what serving uses. Segments with relocations are writable
+ * ones in ELF and are left alone.
+ */
+static int drop_segments(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	if (info->dlpi_name && strstr(info->dlpi_name, "vdso"))
+		return 0;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t from = (info->dlpi_addr + p->p_vaddr + page - 1) & ~(page - 1);
+		uintptr_t to = (info->dlpi_addr + p->p_vaddr + p->p_filesz) & ~(page - 1);
+
+		if (p->p_type == PT_LOAD && !(p->p_flags & PF_W) && from < to)
+			madvise((void *)from, to - from, MADV_DONTNEED);
+	}
+	return 0;
+}
+
+static void trim_memory(void)
+{
+	malloc_trim(0);
+	dl_iterate_phdr(drop_segments, NULL);
 }
 
 static unsigned raise_file_limit(void)
@@ -93,7 +125,8 @@ static void http_limits(struct http_options *h, struct logger *l)
 static void boot_limits(struct boot_options *b, struct logger *l)
 {
 	b->limits.body_max = env_number(env, "OMNIGRAPH_BODY_MAX_BYTES", UINT32_MAX, LIMIT_BODY_BYTES, l);
-	b->limits.load_body_max = env_number(env, "OMNIGRAPH_LOAD_BODY_MAX_BYTES", UINT64_MAX >> 1, LIMIT_LOAD_BODY_BYTES, l);
+	b->limits.load_body_max =
+		env_number(env, "OMNIGRAPH_LOAD_BODY_MAX_BYTES", UINT64_MAX >> 1, LIMIT_LOAD_BODY_BYTES, l);
 	b->limits.actor_inflight_max = (uint32_t)env_number(env, "OMNIGRAPH_PER_ACTOR_INFLIGHT_MAX", UINT32_MAX,
 							    ADMISSION_INFLIGHT_DEFAULT, l);
 	b->limits.actor_bytes_max =
@@ -128,24 +161,48 @@ static void log_serving(const struct server *s, const char *address, const char 
 	struct strbuf n = STRBUF_INIT;
 
 	sb_addu64(&n, s->n_graphs);
-	log_kv(s->logger, LOG_INFO, "omnigraph::boot", "serving omnigraph", "bind", address, "mode", "cluster", "graph_count",
-	       n.s, "config", config, NULL);
+	log_kv(s->logger, LOG_INFO, "omnigraph::boot", "serving omnigraph", "bind", address, "mode", "cluster",
+	       "graph_count", n.s, "config", config, NULL);
 	sb_free(&n);
 }
 
-/* A second signal ends the process at once. */
+/*
+ * SIGINT and SIGTERM: before serving they end the process as usual, while serving they start the graceful shutdown, and after
+ * that a second one ends the process at once. A handler, because threads of the libraries may take the signal, too.
+ */
+static sem_t shutdown_asked;
+static volatile sig_atomic_t serving;
+
+static void on_signal(int sig)
+{
+	int saved = errno;
+
+	if (serving) {
+		serving = 0;
+		sem_post(&shutdown_asked);
+	} else {
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
+	errno = saved;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+	sem_init(&shutdown_asked, 0, 0);
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 static void wait_for_signal(struct logger *l)
 {
-	sigset_t set;
-	int sig;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	while (sigwait(&set, &sig))
+	while (sem_wait(&shutdown_asked))
 		;
 	log_kv(l, LOG_INFO, "omnigraph::shutdown", "shutdown signal received", NULL);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static int serve(const struct command_line *c, struct server *s, struct err *e)
@@ -160,12 +217,14 @@ static int serve(const struct command_line *c, struct server *s, struct err *e)
 	if (rc)
 		return rc;
 	listen_address(h.listen_fd, address);
+	serving = 1;
 	log_serving(s, address, c->cluster);
 	printf("OMNIGRAPH_LISTEN_ADDR=%s\n", address);
 	fflush(stdout);
 	rc = http_start(&h, &server_app, s, &http, e);
 	if (rc)
 		return rc;
+	trim_memory();
 	wait_for_signal(s->logger);
 	http_drain(http);
 	http_stop(http);
@@ -196,17 +255,6 @@ static int run(const struct command_line *c, struct err *e)
 	return rc;
 }
 
-static void block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
-
 int main(int argc, char **argv)
 {
 	struct command_line c;
@@ -223,7 +271,7 @@ int main(int argc, char **argv)
 		fputs(command_line_usage, stdout);
 		return 0;
 	}
-	block_signals();
+	catch_signals();
 	if (run(&c, &e)) {
 		fprintf(stderr, "Error: %s\n", err_msg(&e));
 		status = 1;

@@ -17,7 +17,14 @@ const char command_line_usage[] =
 	"  --require-all-graphs   refuse to start when a graph cannot be served (or OMNIGRAPH_REQUIRE_ALL_GRAPHS=1)\n"
 	"  -h, --help             this text\n"
 	"\n"
-	"Tokens: OMNIGRAPH_SERVER_BEARER_TOKEN, OMNIGRAPH_SERVER_BEARER_TOKENS_FILE, OMNIGRAPH_SERVER_BEARER_TOKENS_JSON.\n"
+	"Tokens: OMNIGRAPH_SERVER_BEARER_TOKEN, OMNIGRAPH_SERVER_BEARER_TOKENS_FILE, "
+	"OMNIGRAPH_SERVER_BEARER_TOKENS_JSON.\n"
+	"Body limits: OMNIGRAPH_BODY_MAX_BYTES (1048576), OMNIGRAPH_LOAD_BODY_MAX_BYTES (33554432).\n"
+	"Slow clients: OMNIGRAPH_HTTP_HEADER_TIMEOUT_MS (15000), OMNIGRAPH_HTTP_BODY_GRACE_MS (20000) and then at "
+	"least\n"
+	"OMNIGRAPH_HTTP_BODY_MIN_RATE (1024) bytes/s, OMNIGRAPH_HTTP_IDLE_TIMEOUT_MS (75000), "
+	"OMNIGRAPH_HTTP_SEND_TIMEOUT_MS\n"
+	"(120000); 0 turns a bound off.\n"
 	"Log: OMNIGRAPH_LOG (error, warn, info, debug, trace, or target=level,...), on standard error.\n";
 
 /* --name value or --name=value. 1: taken, 0: another option, negative: no value. */
@@ -57,7 +64,8 @@ static int take_argument(int argc, char **argv, int *i, struct command_line *c, 
 	else if (a[0] == '-')
 		return err_set(e, ERR_BAD_REQUEST, "unknown option '%s'", a);
 	else
-		return err_set(e, ERR_BAD_REQUEST, "unexpected argument '%s': the server takes no positional arguments", a);
+		return err_set(e, ERR_BAD_REQUEST, "unexpected argument '%s': the server takes no positional arguments",
+			       a);
 	return 0;
 }
 
@@ -73,8 +81,8 @@ int command_line_parse(int argc, char **argv, struct command_line *c, struct err
 	if (rc || c->help)
 		return rc;
 	if (!bind_split(c->bind, &host, &port))
-		return err_set(e, ERR_BAD_REQUEST, "invalid --bind '%s': expected host:port, e.g. 127.0.0.1:8080 or [::1]:8080",
-			       c->bind);
+		return err_set(e, ERR_BAD_REQUEST,
+			       "invalid --bind '%s': expected host:port, e.g. 127.0.0.1:8080 or [::1]:8080", c->bind);
 	free(host);
 	free(port);
 	return 0;

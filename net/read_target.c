@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/read_target.h"
 
-int read_target_fields(struct request *r, const struct field *branch, const struct field *snapshot, struct read_target *t)
+int read_target_fields(struct request *r, const struct field *branch, const struct field *snapshot,
+		       struct read_target *t)
 {
 	*t = (struct read_target){ NULL, NULL };
 	if (branch->value && snapshot->value)

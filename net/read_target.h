@@ -13,7 +13,8 @@ struct read_target {
 };
 
 /* Stage 7: both given, or a blank branch, is 400. */
-int read_target_fields(struct request *r, const struct field *branch, const struct field *snapshot, struct read_target *t);
+int read_target_fields(struct request *r, const struct field *branch, const struct field *snapshot,
+		       struct read_target *t);
 /* Stage 8 for action `read`: an unknown commit is 404 even without `read` when a policy is installed. */
 int read_target_authorize(struct request *r, const struct read_target *t);
 int read_target_open(struct request *r, const struct read_target *t, struct snapshot **out);

@@ -91,6 +91,14 @@ void server_free_spare(struct server *s)
 
 /* --- answers ------------------------------------------------------------------------------------------- */
 
+static void log_fault(const struct request *r, unsigned status)
+{
+	if (status >= 500)
+		log_kv(r->srv->logger, LOG_ERROR, "omnigraph::request", "request failed", "operation",
+		       operation_name(r->match.op), "graph", r->graph ? r->graph->id : "", "error", err_msg(&r->err),
+		       NULL);
+}
+
 void request_answer(struct request *r, int rc)
 {
 	struct http_reply *reply = &r->x->reply;
@@ -100,8 +108,10 @@ void request_answer(struct request *r, int rc)
 	reply->status = rc ? error_reply(r) : r->status ? r->status : 200;
 	reply->content_type = "application/json";
 	reply->body = sb_str(&r->out);
-	if (rc)
+	if (rc) {
 		reply->n_headers = 0;
+		log_fault(r, reply->status);
+	}
 	if (reply->status == 429)
 		http_reply_header(r->x, "Retry-After", "60");
 	if (reply->status == 405)
@@ -243,8 +253,10 @@ static enum http_next on_body(void *app, struct http_exchange *x, const char *da
 	if (r->ops->body == BODY_STREAM)
 		return ndjson_body(r, data, n, used);
 	*used = n;
-	if (r->ops->body == BODY_NONE)
-		return HTTP_GO_ON; /* a GET with a body: ignored */
+	if (r->ops->body == BODY_NONE) { /* ignored, but not without end */
+		r->ignored += n;
+		return r->ignored > body_limit(r) ? answer_now(r, too_large(r)) : HTTP_GO_ON;
+	}
 	if (n > body_limit(r) - r->body.n)
 		return answer_now(r, too_large(r));
 	if (!r->body.n && r->x->content_length != HTTP_LENGTH_UNKNOWN)

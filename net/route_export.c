@@ -25,7 +25,7 @@ struct export_stream {
 	struct http_exchange *x;
 	struct chunk *queue[EXPORT_QUEUE]; /* n_full from head */
 	unsigned head, n_full;
-	bool gone;    /* the reply is over */
+	bool gone; /* the reply is over */
 	bool ended, failed;
 	bool waiting; /* the connection is paused for data */
 	/* the producer's */
@@ -227,7 +227,7 @@ int route_export(struct request *r)
 		[F_BRANCH] = { .name = "branch", .type = FIELD_STRING },
 		[F_TYPES] = { .name = "type_names", .type = FIELD_STRINGS },
 	};
-	struct export_stream *s;
+	struct export_stream *s = NULL;
 	int rc = body_decode(r, f, F_COUNT, &rules);
 
 	if (!rc)

@@ -58,9 +58,11 @@ int route_load(struct request *r)
 	int rc = decode(r, f, &l);
 
 	if (!rc)
-		rc = load_check_branch(r, &l, &missing);
+		rc = load_branch_missing(r, &l, &missing);
 	if (!rc)
 		rc = load_authorize(r, &l, missing);
+	if (!rc)
+		rc = load_branch_rule(r, &l, missing);
 	if (rc)
 		return rc;
 	data = f[F_DATA].value->text;

@@ -26,8 +26,7 @@ static int write_source(struct request *r, const struct write_request *w, const 
 	if (!rc)
 		rc = query_file_select(file, name, &d, &r->err);
 	if (!rc && !query_decl_is_mutation(d))
-		rc = err_set(&r->err, ERR_BAD_REQUEST,
-			     "mutation execution called on a read query; use query instead");
+		rc = err_set(&r->err, ERR_BAD_REQUEST, "mutation execution called on a read query; use query instead");
 	if (!rc)
 		rc = compile_for_branch(r, d, &q);
 	if (!rc)

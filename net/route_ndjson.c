@@ -65,10 +65,11 @@ static int decode_mode(struct request *r, const struct query_param *p, enum load
 			return 0;
 		}
 	}
-	return err_set(&r->err, ERR_BAD_REQUEST,
-		       "Failed to deserialize query string: unknown variant `%.*s`, expected one of `overwrite`, `append`, "
-		       "`merge`",
-		       STR_ARG(p->value));
+	return err_set(
+		&r->err, ERR_BAD_REQUEST,
+		"Failed to deserialize query string: unknown variant `%.*s`, expected one of `overwrite`, `append`, "
+		"`merge`",
+		STR_ARG(p->value));
 }
 
 int check_ndjson(struct request *r)
@@ -92,7 +93,8 @@ int check_ndjson(struct request *r)
 
 static int too_large(struct err *e, uint64_t limit, uint64_t actual)
 {
-	int rc = err_set(e, ERR_RESOURCE_LIMIT, "graph-batch request body exceeds %llu bytes", (unsigned long long)limit);
+	int rc = err_set(e, ERR_RESOURCE_LIMIT, "graph-batch request body exceeds %llu bytes",
+			 (unsigned long long)limit);
 
 	err_detail(e, "resource", "graph_batch_request_bytes");
 	err_detail_u64(e, "limit", limit);
@@ -107,8 +109,10 @@ static int decide(struct request *r)
 	struct upload *u = r->upload;
 	struct str type;
 	bool missing;
-	int rc = load_check_branch(r, &u->load, &missing);
+	int rc = load_branch_missing(r, &u->load, &missing);
 
+	if (!rc)
+		rc = load_branch_rule(r, &u->load, missing);
 	if (!rc)
 		rc = load_authorize(r, &u->load, missing);
 	if (rc)

@@ -34,7 +34,8 @@ int route_apply_schema(struct request *r)
 	if (rc)
 		return rc;
 	return err_set(&r->err, ERR_CONFLICT,
-		       "this server serves the applied revision of a cluster, so the schema of graph '%s' changes only through "
+		       "this server serves the applied revision of a cluster, so the schema of graph '%s' changes only "
+		       "through "
 		       "the cluster: edit the configuration, run 'omnigraph cluster apply' and restart the server",
 		       r->graph->id);
 }

@@ -45,14 +45,14 @@ enum operation {
 };
 
 struct route_match {
-	bool found;	     /* some operation has this path */
-	bool public;	     /* no authentication (healthz, openapi.json) */
+	bool found;  /* some operation has this path */
+	bool public; /* no authentication (healthz, openapi.json) */
 	bool method_ok;
-	enum operation op;   /* when method_ok */
-	const char *allow;   /* the Allow header when not */
+	enum operation op; /* when method_ok */
+	const char *allow; /* the Allow header when not */
 	bool has_graph;
-	struct str graph;    /* raw segment */
-	struct str capture;  /* raw: query name, branch, commit id; empty when the path has none */
+	struct str graph;   /* raw segment */
+	struct str capture; /* raw: query name, branch, commit id; empty when the path has none */
 };
 
 void route_match(struct str path, struct str method, struct route_match *out);

@@ -95,8 +95,7 @@ int condition_value(struct request *r, const char **out)
 
 	*out = NULL;
 	if (!n)
-		return err_set(&r->err, ERR_BAD_REQUEST,
-			       CONDITION " is required on this conditional mutation route");
+		return err_set(&r->err, ERR_BAD_REQUEST, CONDITION " is required on this conditional mutation route");
 	if (n > 1)
 		return err_set(&r->err, ERR_BAD_REQUEST, CONDITION " must be sent exactly once");
 	if (!is_visible_ascii(v))
@@ -104,7 +103,8 @@ int condition_value(struct request *r, const char **out)
 	v = str_trim_ascii(v);
 	if (!v.n)
 		return err_set(&r->err, ERR_BAD_REQUEST, CONDITION " must name a graph commit id");
-	if (str_eqz(v, "*") || str_starts(v, STR("W/")) || v.s[0] == '"' || v.s[v.n - 1] == '"' || memchr(v.s, ',', v.n))
+	if (str_eqz(v, "*") || str_starts(v, STR("W/")) || v.s[0] == '"' || v.s[v.n - 1] == '"' ||
+	    memchr(v.s, ',', v.n))
 		return err_set(&r->err, ERR_BAD_REQUEST,
 			       CONDITION " must contain one raw graph commit id, not entity-tag syntax");
 	*out = arena_str(&r->arena, v).s;

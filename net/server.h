@@ -30,9 +30,9 @@ struct upload;
 struct served_graph {
 	const char *id;
 	struct graph *graph;
-	bool local; /* the root is a directory: taking a snapshot costs no network round trip */
-	struct embedder *embedder; /* of an applied profile or of the environment; owned */
-	char *embed_why; /* why the environment gives no usable one */
+	bool local;		      /* the root is a directory: taking a snapshot costs no network round trip */
+	struct embedder *embedder;    /* of an applied profile or of the environment; owned */
+	char *embed_why;	      /* why the environment gives no usable one */
 	struct policy_engine *policy; /* NULL: no bundle is bound */
 	struct stored_query *queries; /* ascending by name */
 	size_t n_queries;
@@ -48,9 +48,9 @@ struct server {
 	struct logger *logger;
 	struct serving_snapshot snapshot; /* strings of graphs and queries live here */
 	struct token_set *tokens;
-	bool auth_required; /* spec/server.md 3.2 */
+	bool auth_required;	      /* spec/server.md 3.2 */
 	struct policy_engine *policy; /* of the cluster scope */
-	struct served_graph *graphs; /* ascending by id */
+	struct served_graph *graphs;  /* ascending by id */
 	size_t n_graphs;
 	struct server_limits limits;
 	struct admission *admission;
@@ -76,11 +76,12 @@ struct request {
 	struct str capture;	    /* decoded */
 	struct arena arena;
 	struct strbuf body; /* as received */
+	uint64_t ignored;   /* bytes of a body that nothing asked for */
 	struct strbuf out;  /* the answer */
 	struct err err;
-	unsigned status;    /* of the answer; 0: 200, or what err says */
-	const char *code;   /* wire code when status overrides err */
-	bool job_done;	    /* a worker has finished */
+	unsigned status;	      /* of the answer; 0: 200, or what err says */
+	const char *code;	      /* wire code when status overrides err */
+	bool job_done;		      /* a worker has finished */
 	struct export_stream *export; /* the answer is a stream */
 	struct upload *upload;	      /* the body is a stream */
 	struct request *next_spare;
@@ -93,7 +94,7 @@ struct request {
  */
 struct operation_ops {
 	enum body_kind body;
-	bool load_limit; /* body limit of loads */
+	bool load_limit;	    /* body limit of loads */
 	const char *refusal_prefix; /* put in front of every body error (export), or NULL */
 	int (*check)(struct request *r);
 	int (*run)(struct request *r);

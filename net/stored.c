@@ -32,10 +32,11 @@ static int find_decl(struct stored_query *q, struct err *e)
 			return 0;
 		}
 	}
-	return err_set(e, ERR_BAD_REQUEST,
-		       "stored query '%s': no `query %s` declaration found in its `.gq` file (the registry key must match "
-		       "the query symbol)",
-		       q->name, q->name);
+	return err_set(
+		e, ERR_BAD_REQUEST,
+		"stored query '%s': no `query %s` declaration found in its `.gq` file (the registry key must match "
+		"the query symbol)",
+		q->name, q->name);
 }
 
 int stored_init(struct stored_query *q, const char *name, struct str source, struct err *e)

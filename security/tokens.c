@@ -157,8 +157,9 @@ static int read_secret(const char *path, char **out, size_t *n, struct err *e)
 		return err_sys(e, errno, "failed to read bearer tokens file at %s", path);
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > TOKENS_FILE_MAX) {
 		close(fd);
-		return err_set(e, ERR_IO, "failed to read bearer tokens file at %s: not a regular file of at most %u bytes",
-			       path, TOKENS_FILE_MAX);
+		return err_set(e, ERR_IO,
+			       "failed to read bearer tokens file at %s: not a regular file of at most %u bytes", path,
+			       TOKENS_FILE_MAX);
 	}
 	*out = mem_zalloc((size_t)st.st_size + 1);
 	while (*n < (size_t)st.st_size && (got = read(fd, *out + *n, (size_t)st.st_size - *n)) > 0)
@@ -202,9 +203,10 @@ static int load_all(struct token_set *t, const struct token_sources *src, struct
 	int rc = 0;
 
 	if (trimmed(src->aws_secret).n)
-		return err_set(e, ERR_UNSUPPORTED,
-			       "OMNIGRAPH_SERVER_BEARER_TOKENS_AWS_SECRET is set, but this build cannot read AWS Secrets "
-			       "Manager; unset it and use OMNIGRAPH_SERVER_BEARER_TOKENS_FILE or another token source");
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"OMNIGRAPH_SERVER_BEARER_TOKENS_AWS_SECRET is set, but this build cannot read AWS Secrets "
+			"Manager; unset it and use OMNIGRAPH_SERVER_BEARER_TOKENS_FILE or another token source");
 	if (single.n)
 		rc = add(t, STR("default"), single, e);
 	if (!rc && file.n) {

@@ -17,7 +17,7 @@
 
 struct token_set;
 
-struct token_sources { /* values of the variables of spec/server.md 3.1; NULL and blank: unset */
+struct token_sources {		/* values of the variables of spec/server.md 3.1; NULL and blank: unset */
 	const char *single;	/* OMNIGRAPH_SERVER_BEARER_TOKEN */
 	const char *file;	/* OMNIGRAPH_SERVER_BEARER_TOKENS_FILE: a path */
 	const char *json;	/* OMNIGRAPH_SERVER_BEARER_TOKENS_JSON; ignored when file is set */

@@ -69,7 +69,8 @@ static void ambiguous_lengths_are_refused(void)
 	CHECK_HAS(RAW("POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"), "differ");
 	CHECK_HAS(RAW("POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), "both");
 	CHECK_HAS(RAW("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"), "exactly");
-	CHECK_HAS(RAW("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"), "exactly");
+	CHECK_HAS(RAW("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		  "exactly");
 	CHECK_HAS(RAW("POST / HTTP/1.1\r\nContent-Length: +5\r\n\r\n"), "not a number");
 	CHECK_HAS(RAW("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), "Host");
 }

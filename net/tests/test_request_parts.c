@@ -84,7 +84,9 @@ static bool utf8_in_pieces(const char *s, size_t n, size_t piece)
 static void utf8_across_pieces(void)
 {
 	static const char good[] = "plain ascii that is long enough \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 end";
-	static const char *const bad[] = { "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "abc\xff", "\xe2\x82" };
+	static const char *const bad[] = {
+		"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "abc\xff", "\xe2\x82"
+	};
 
 	for (size_t piece = 1; piece < 10; piece++) {
 		CHECK(utf8_in_pieces(good, sizeof(good) - 1, piece));
@@ -226,11 +228,11 @@ static void numbers(void)
 }
 
 CHECK_MAIN("net/request", { "query strings: known once, unknown ignored, decoding", query_strings },
-	   { "path captures are percent-decoded", path_segments }, { "SRV-23 which content types are JSON", content_types },
+	   { "path captures are percent-decoded", path_segments },
+	   { "SRV-23 which content types are JSON", content_types },
 	   { "UTF-8 is checked across piece boundaries", utf8_across_pieces },
 	   { "SRV-26 32 simultaneous requests against a cap of 16 give 16", admission_is_atomic },
 	   { "SRV-26 admission texts, and 0 refuses everything", admission_texts },
 	   { "SRV-42 the ninth export is refused after a quarter of a second", export_capacity },
-	   { "SRV-02 command line forms and usage errors", command_lines },
-	   { "boolean variables: rule B1", booleans },
+	   { "SRV-02 command line forms and usage errors", command_lines }, { "boolean variables: rule B1", booleans },
 	   { "limits variables are parsed strictly", numbers }, )

@@ -56,10 +56,21 @@ static void every_operation_is_routed(void)
 
 static void unknown_paths_are_not_routed(void)
 {
-	static const char *const none[] = { "/",	  "/snapshot",	     "/query",	       "/mcp",
-					    "/graphs/x",  "/graphs/",	     "/graphs//query", "/graphs/g/branches/",
-					    "/healthz/",  "/graphs/g/Query", "/graphs/g/commits/a/b",
-					    "/graphs/g/queries/a/b", "",     "healthz",	       "/graphs/g/queries//if-graph-commit" };
+	static const char *const none[] = { "/",
+					    "/snapshot",
+					    "/query",
+					    "/mcp",
+					    "/graphs/x",
+					    "/graphs/",
+					    "/graphs//query",
+					    "/graphs/g/branches/",
+					    "/healthz/",
+					    "/graphs/g/Query",
+					    "/graphs/g/commits/a/b",
+					    "/graphs/g/queries/a/b",
+					    "",
+					    "healthz",
+					    "/graphs/g/queries//if-graph-commit" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
 		at("GET", none[i]);

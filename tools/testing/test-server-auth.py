@@ -26,6 +26,8 @@ def _():
         og.eq(s.post(G + "/branches", {"name": "b"}, headers=og.AS_ADA).status, 403)
         og.eq(s.delete(G + "/branches/b", headers=og.AS_ADA).status, 403)
         og.eq(s.post(G + "/load", {"data": ""}, headers=og.AS_ADA).status, 403)
+        og.eq(s.post(G + "/load", {"data": "", "branch": "nope"}, headers=og.AS_ADA).status, 403)
+        og.eq(s.ndjson(G + "/load/ndjson?branch=nope", "", headers=og.AS_ADA).status, 404)
         og.eq(s.names(headers=og.AS_ADA), [])
 
 
@@ -65,7 +67,7 @@ def _():
         r = s.get(G + "/snapshot", headers={"Authorization": "Bearer t-x"})
         og.eq(r.json(), {"error": "invalid bearer token", "code": "unauthorized"})
         og.eq(s.get("/healthz").status, 200)
-        og.eq(s.get("/openapi.json").status, 200)
+        og.ok(s.get("/openapi.json").status in (200, 404))  # 404: not built in
         # only the first header counts
         raw = b"GET %s/snapshot HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nAuthorization: Bearer %s\r\nConnection: close\r\n\r\n"
         og.has(s.raw(raw % (G.encode(), b"t-x", b"t-ada")), "401")
@@ -143,6 +145,10 @@ def _():
     with og.cluster() as c:
         with c.serve(env=og.ADA) as s:
             r = s.get("/openapi.json")
+            if r.status == 404:
+                og.has(r.error(), "CONFIG_NET_OPENAPI")
+                print("# skip: the contract is not built in")
+                return
             og.eq(r.headers["Content-Type"], "application/json")
             doc = r.json()
             contract["info"]["version"] = s.get("/healthz").json()["version"]

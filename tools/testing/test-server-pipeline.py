@@ -74,6 +74,8 @@ def _():
                         encode_chunked=True).status, 200)
         og.eq(s.post(G + "/queries/find", body(2001)).status, 413)
         og.eq(s.post(G + "/load", body(3001), headers=JSON).status, 413)
+        og.eq(s.request("GET", G + "/snapshot", b"x" * 1000).status, 200)
+        og.eq(s.request("GET", G + "/snapshot", b"x" * 300000).status, 413)
         # the refusal does not wait for the body
         answer = s.raw(b"POST %s/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                        b"Content-Length: 99999999\r\n\r\n" % G.encode())
@@ -205,6 +207,42 @@ def _():
                    % G.encode()) < 10)
         og.eq(s.get("/healthz", conn=keep).status, 200)
         keep.close()
+
+
+@og.test("requests cut off or damaged at random places do no harm")
+def _():
+    import random
+    rnd = random.Random(7)
+    add = json.dumps({"query": "query a($n: String) { insert Plant { name: $n } }", "params": {"n": "x"}}).encode()
+    row = json.dumps(og.plant("y")).encode() + b"\n"
+    requests = [b"POST %s/mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (G.encode(), len(add), add),
+                b"POST %s/load/ndjson HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (G.encode(), len(row), row),
+                b"POST %s/export HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+                % G.encode(),
+                b"POST %s/queries/all HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % G.encode()]
+
+    def attack(i):
+        mine = random.Random(rnd.random() + i)
+        for _ in range(60):
+            data = bytearray(mine.choice(requests))
+            for _ in range(mine.randrange(4)):
+                data[mine.randrange(len(data))] = mine.randrange(256)
+            if mine.random() < 0.5:
+                del data[mine.randrange(len(data)):]
+            with s.socket() as k:
+                try:
+                    k.sendall(data)
+                    if mine.random() < 0.5:
+                        k.settimeout(0.02)
+                        k.recv(65536)
+                except OSError:
+                    pass
+        return True
+    with og.cluster() as c, c.serve(env={"OMNIGRAPH_LOG": "error", "OMNIGRAPH_PER_ACTOR_INFLIGHT_MAX": "100"}) as s:
+        og.eq(og.together(8, attack), [True] * 8)
+        og.eq(s.get(G + "/snapshot").status, 200)
 
 
 @og.test("operations that the engine does not offer yet say so")
