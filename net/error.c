@@ -102,6 +102,10 @@ static void diff_refusal(struct json_writer *w, const struct err *e)
 static void details(struct json_writer *w, const struct err *e)
 {
 	switch (e->code) {
+	case ERR_MERGE_CONFLICTS:
+		jw_keyz(w, "merge_conflicts");
+		jw_raw(w, str_from(err_get_detail(e, "merge_conflicts") ? err_get_detail(e, "merge_conflicts") : "[]"));
+		break;
 	case ERR_KEY_CONFLICT:
 		key_conflict(w, e);
 		break;

@@ -34,7 +34,7 @@ const struct operation_ops operations[OP_COUNT] = {
 	[OP_LIST_BRANCHES] = { .run = route_list_branches },
 	[OP_CREATE_BRANCH] = { .body = BODY_JSON, .run = route_create_branch },
 	[OP_DELETE_BRANCH] = { .run = route_delete_branch },
-	[OP_MERGE] = { .body = BODY_JSON, .run = route_absent },
+	[OP_MERGE] = { .body = BODY_JSON, .run = route_merge_branches },
 	[OP_LIST_COMMITS] = { .check = check_branch_param, .run = route_list_commits },
 	[OP_GET_COMMIT] = { .run = route_get_commit },
 	[OP_COMMIT_CHANGES] = { .run = route_absent },

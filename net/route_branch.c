@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Branches: list, create, delete (spec/server.md 8.17, 8.18). */
+/* Branches: list, create, delete, merge (spec/server.md 8.17 to 8.19). */
 #include "net/body.h"
 #include "net/server.h"
 
@@ -83,5 +83,62 @@ int route_delete_branch(struct request *r)
 	admit_end(r, BRANCH_ADMISSION_BYTES);
 	if (!rc)
 		put_result(r, NULL, name);
+	return rc;
+}
+
+/* The first conflicts in the text, all of them in the body. */
+static void put_conflicts(struct request *r, const struct merge_result *res)
+{
+	struct strbuf summary = STRBUF_INIT, list = STRBUF_INIT;
+	struct json_writer w;
+
+	merge_conflicts_summary(res, &summary);
+	jw_init(&w, &list, false);
+	merge_conflicts_json(res, &w);
+	err_set(&r->err, ERR_MERGE_CONFLICTS, "%s", summary.s);
+	err_detail(&r->err, "merge_conflicts", list.s);
+	sb_free(&summary);
+	sb_free(&list);
+}
+
+static int merge(struct request *r, struct merge_opts *opts)
+{
+	struct merge_result res = { 0 };
+	struct json_writer w;
+	int rc = graph_merge(r->graph->graph, opts, &res, &r->err);
+
+	if (!rc) {
+		jw_init(&w, &r->out, false);
+		merge_result_json(&res, opts, &w);
+	} else if (r->err.code == ERR_MERGE_CONFLICTS) {
+		put_conflicts(r, &res);
+	}
+	merge_result_clear(&res);
+	return rc;
+}
+
+int route_merge_branches(struct request *r)
+{
+	struct field f[] = {
+		{ .name = "source", .type = FIELD_STRING, .required = true },
+		{ .name = "target", .type = FIELD_STRING },
+		{ .name = "delete_branch", .type = FIELD_BOOL },
+	};
+	struct merge_opts opts = { .actor = r->actor };
+	int rc = body_decode(r, f, ARRAY_SIZE(f), NULL);
+
+	if (!rc)
+		rc = branch_field(r, &f[0], NULL, &opts.source);
+	if (!rc)
+		rc = branch_field(r, &f[1], "main", &opts.target);
+	if (!rc)
+		rc = authorize(r, "branch_merge", opts.source, opts.target);
+	if (!rc)
+		rc = admit(r, BRANCH_ADMISSION_BYTES);
+	if (rc)
+		return rc;
+	opts.delete_branch = f[2].value && f[2].value->boolean;
+	rc = merge(r, &opts);
+	admit_end(r, BRANCH_ADMISSION_BYTES);
 	return rc;
 }

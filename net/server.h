@@ -159,6 +159,7 @@ int route_get_commit(struct request *r);
 int route_list_branches(struct request *r);
 int route_create_branch(struct request *r);
 int route_delete_branch(struct request *r);
+int route_merge_branches(struct request *r);
 /* route_load.c */
 int route_load(struct request *r);
 int route_ingest(struct request *r);

@@ -37,8 +37,9 @@ bool text_next_word(struct str *rest, struct str *word)
 
 	while (p < end) {
 		const char *at = p;
-		bool in = (unsigned char)*p < 0x80 ? (p++, (*at >= '0' && *at <= '9') || ((*at | 32) >= 'a' && (*at | 32) <= 'z'))
-						   : is_word_char(utf8_next(&p, end));
+		bool in = (unsigned char)*p < 0x80
+				  ? (p++, (*at >= '0' && *at <= '9') || ((*at | 32) >= 'a' && (*at | 32) <= 'z'))
+				  : is_word_char(utf8_next(&p, end));
 
 		if (in && !start)
 			start = at;
@@ -59,22 +60,23 @@ bool text_next_word(struct str *rest, struct str *word)
 
 /* Compared with the stem (9.2 step 5), ascending. */
 static const char *const stop_words[] = {
-	"a",	   "about",    "above",	   "after",	"again",      "against", "ain",	     "all",    "am",	"an",
-	"and",	   "any",      "are",	   "aren",	"as",	      "at",	 "be",	     "because", "been", "before",
-	"being",   "below",    "between",  "both",	"but",	      "by",	 "can",	     "couldn", "d",	"did",
-	"didn",	   "do",       "does",	   "doesn",	"doing",      "don",	 "down",     "during", "each",	"few",
-	"for",	   "from",     "further",  "had",	"hadn",	      "has",	 "hasn",     "have",   "haven", "having",
-	"he",	   "her",      "here",	   "hers",	"herself",    "him",	 "himself",  "his",    "how",	"i",
-	"if",	   "in",       "into",	   "is",	"isn",	      "it",	 "its",	     "itself", "just",	"ll",
-	"m",	   "ma",       "me",	   "mightn",	"more",	      "most",	 "mustn",    "my",     "myself", "needn",
-	"no",	   "nor",      "not",	   "now",	"o",	      "of",	 "off",	     "on",     "once",	"only",
-	"or",	   "other",    "our",	   "ours",	"ourselves",  "out",	 "over",     "own",    "re",	"s",
-	"same",	   "shan",     "she",	   "should",	"shouldn",    "so",	 "some",     "such",   "t",	"than",
-	"that",	   "the",      "their",	   "theirs",	"them",	      "themselves", "then",  "there",  "these", "they",
-	"this",	   "those",    "through",  "to",	"too",	      "under",	 "until",    "up",     "ve",	"very",
-	"was",	   "wasn",     "we",	   "were",	"weren",      "what",	 "when",     "where",  "which", "while",
-	"who",	   "whom",     "why",	   "will",	"with",	      "won",	 "wouldn",   "y",      "you",	"your",
-	"yours",   "yourself", "yourselves",
+	"a",	   "about",  "above",	"after", "again",     "against", "ain",	    "all",	  "am",
+	"an",	   "and",    "any",	"are",	 "aren",      "as",	 "at",	    "be",	  "because",
+	"been",	   "before", "being",	"below", "between",   "both",	 "but",	    "by",	  "can",
+	"couldn",  "d",	     "did",	"didn",	 "do",	      "does",	 "doesn",   "doing",	  "don",
+	"down",	   "during", "each",	"few",	 "for",	      "from",	 "further", "had",	  "hadn",
+	"has",	   "hasn",   "have",	"haven", "having",    "he",	 "her",	    "here",	  "hers",
+	"herself", "him",    "himself", "his",	 "how",	      "i",	 "if",	    "in",	  "into",
+	"is",	   "isn",    "it",	"its",	 "itself",    "just",	 "ll",	    "m",	  "ma",
+	"me",	   "mightn", "more",	"most",	 "mustn",     "my",	 "myself",  "needn",	  "no",
+	"nor",	   "not",    "now",	"o",	 "of",	      "off",	 "on",	    "once",	  "only",
+	"or",	   "other",  "our",	"ours",	 "ourselves", "out",	 "over",    "own",	  "re",
+	"s",	   "same",   "shan",	"she",	 "should",    "shouldn", "so",	    "some",	  "such",
+	"t",	   "than",   "that",	"the",	 "their",     "theirs",	 "them",    "themselves", "then",
+	"there",   "these",  "they",	"this",	 "those",     "through", "to",	    "too",	  "under",
+	"until",   "up",     "ve",	"very",	 "was",	      "wasn",	 "we",	    "were",	  "weren",
+	"what",	   "when",   "where",	"which", "while",     "who",	 "whom",    "why",	  "will",
+	"with",	   "won",    "wouldn",	"y",	 "you",	      "your",	 "yours",   "yourself",	  "yourselves",
 };
 
 static bool is_stop_word(struct str w)
@@ -105,7 +107,8 @@ static size_t lower_case(struct str word, char *out)
 			out[n++] = *p >= 'A' && *p <= 'Z' ? (char)(*p + 32) : *p;
 			p++;
 		} else {
-			n += (size_t)utf8_put(out + n, (uint32_t)utf8proc_tolower((utf8proc_int32_t)utf8_next(&p, end)));
+			n += (size_t)utf8_put(out + n,
+					      (uint32_t)utf8proc_tolower((utf8proc_int32_t)utf8_next(&p, end)));
 		}
 	}
 	return n;
@@ -167,6 +170,18 @@ static bool is_mark(uint32_t cp)
 	return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_MC || c == UTF8PROC_CATEGORY_ME;
 }
 
+/* One character of a decomposition; it may itself be a ligature (U+01FD is U+00E6 and an accent). */
+static void fold_part(struct strbuf *b, uint32_t cp)
+{
+	const char *lig = ligature(cp);
+	char enc[4];
+
+	if (lig)
+		sb_addz(b, lig);
+	else if (!is_mark(cp))
+		sb_add(b, enc, (size_t)utf8_put(enc, cp));
+}
+
 /* Accents off: NFKD without marks, plus the ligatures (spec README). */
 static struct str fold(struct arena *a, struct str s)
 {
@@ -180,21 +195,14 @@ static struct str fold(struct arena *a, struct str s)
 	if (ascii)
 		return arena_str(a, s);
 	while (p < end) {
-		uint32_t cp = utf8_next(&p, end);
-		const char *lig = ligature(cp);
 		utf8proc_int32_t parts[32];
 		utf8proc_ssize_t n;
-		char enc[4];
 		int last = 0;
 
-		if (lig) {
-			sb_addz(&b, lig);
-			continue;
-		}
-		n = utf8proc_decompose_char((utf8proc_int32_t)cp, parts, 32, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &last);
+		n = utf8proc_decompose_char((utf8proc_int32_t)utf8_next(&p, end), parts, 32,
+					    UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &last);
 		for (utf8proc_ssize_t i = 0; i < n && i < 32; i++)
-			if (!is_mark((uint32_t)parts[i]))
-				sb_add(&b, enc, (size_t)utf8_put(enc, (uint32_t)parts[i]));
+			fold_part(&b, (uint32_t)parts[i]);
 	}
 	out = arena_str(a, sb_str(&b));
 	sb_free(&b);

@@ -29,12 +29,15 @@ int text_filter_search(struct arena *a, struct str query, struct text_filter **o
 
 /* --- fuzzy ------------------------------------------------------------------------------------------------------------- */
 
+/* Characters of a word that fuzzy looks at: of a query's word, or of a stored token (39 bytes, at most 234 characters after folding). */
+#define WORD_CHARS_MAX 256
+
 /* Levenshtein distance of two words over characters, or more than @max. */
 static size_t distance(const uint32_t *a, size_t na, const uint32_t *b, size_t nb, size_t max)
 {
-	size_t row[LIMIT_TEXT_TOKEN_BYTES + 1];
+	size_t row[WORD_CHARS_MAX + 1];
 
-	if (na > LIMIT_TEXT_TOKEN_BYTES || nb > LIMIT_TEXT_TOKEN_BYTES || (na > nb ? na - nb : nb - na) > max)
+	if (na > WORD_CHARS_MAX || nb > WORD_CHARS_MAX || (na > nb ? na - nb : nb - na) > max)
 		return max + 1;
 	for (size_t j = 0; j <= nb; j++)
 		row[j] = j;
@@ -61,9 +64,9 @@ static size_t characters(struct str s, uint32_t *out)
 	const char *p = s.s, *end = s.s + s.n;
 	size_t n = 0;
 
-	while (p < end && n < LIMIT_TEXT_TOKEN_BYTES)
+	while (p < end && n < WORD_CHARS_MAX)
 		out[n++] = utf8_next(&p, end);
-	return p < end ? LIMIT_TEXT_TOKEN_BYTES + 1 : n;
+	return p < end ? WORD_CHARS_MAX + 1 : n;
 }
 
 static int by_text(const void *a, const void *b)
@@ -106,14 +109,15 @@ static struct str *vocabulary(struct text_analyzer *t, struct arena *a, const st
 int text_filter_fuzzy(struct arena *a, const struct snapshot *s, const struct type *ty, uint32_t prop, struct str query,
 		      int64_t max_edits, struct text_filter **out, struct err *e)
 {
-	uint32_t want[LIMIT_TEXT_TOKEN_BYTES + 1], have[LIMIT_TEXT_TOKEN_BYTES + 1];
+	uint32_t want[WORD_CHARS_MAX + 1], have[WORD_CHARS_MAX + 1];
 	struct text_analyzer t;
 	struct str word, *words;
 	size_t n, left = LIMIT_FUZZY_EXPANSIONS;
 	int rc;
 
 	if (max_edits < 0)
-		return err_set(e, ERR_QUERY, "query: fuzzy max_edits must not be negative, got %lld", (long long)max_edits);
+		return err_set(e, ERR_QUERY, "query: fuzzy max_edits must not be negative, got %lld",
+			       (long long)max_edits);
 	if (max_edits == 0)
 		return text_filter_search(a, query, out, e);
 	rc = text_analyzer_init(&t, e);
@@ -123,8 +127,8 @@ int text_filter_fuzzy(struct arena *a, const struct snapshot *s, const struct ty
 	text_analyzer_free(&t);
 	*out = arena_new(a, struct text_filter);
 	(*out)->tokens = arena_array(a, struct str, LIMIT_FUZZY_EXPANSIONS);
-	if (max_edits > LIMIT_TEXT_TOKEN_BYTES)
-		max_edits = LIMIT_TEXT_TOKEN_BYTES;
+	if (max_edits > WORD_CHARS_MAX)
+		max_edits = WORD_CHARS_MAX;
 	while (left && text_next_word(&query, &word)) {
 		size_t nw = characters(word, want);
 

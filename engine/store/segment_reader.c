@@ -19,7 +19,7 @@ struct bytes {
 	size_t n;
 };
 
-struct level { /* the buffers of one level of a column in one batch */
+struct level {				      /* the buffers of one level of a column in one batch */
 	struct bytes validity, offsets, data; /* validity.p NULL: no nulls */
 	uint64_t n;
 };
@@ -49,7 +49,8 @@ struct segment {
 
 static int damaged(const struct segment *s, struct err *e, const char *what)
 {
-	return err_set(e, ERR_STORAGE, "storage: segment '%s' is damaged: %s; restore the object from a backup", s->name, what);
+	return err_set(e, ERR_STORAGE, "storage: segment '%s' is damaged: %s; restore the object from a backup",
+		       s->name, what);
 }
 
 /* --- footer -------------------------------------------------------------------------------------------------------------- */
@@ -63,7 +64,8 @@ static uint32_t le32(const uint8_t *p)
 }
 
 /* Locate and prove the footer; *blocks_end is where the messages must end. */
-static int open_footer(struct segment *s, struct fb_table *footer, uint32_t *head_crc, size_t *blocks_end, struct err *e)
+static int open_footer(struct segment *s, struct fb_table *footer, uint32_t *head_crc, size_t *blocks_end,
+		       struct err *e)
 {
 	static const uint8_t eos[8] = { 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0 };
 	size_t size, at;
@@ -76,7 +78,8 @@ static int open_footer(struct segment *s, struct fb_table *footer, uint32_t *hea
 	if (size > s->n - 10 - 8 - SEG_TRAILER_N - 8)
 		return damaged(s, e, "the footer size is wrong");
 	at = s->n - 10 - size;
-	if (memcmp(s->data + at - SEG_TRAILER_N, SEG_TRAILER_MAGIC, 8) || memcmp(s->data + at - SEG_TRAILER_N - 8, eos, 8))
+	if (memcmp(s->data + at - SEG_TRAILER_N, SEG_TRAILER_MAGIC, 8) ||
+	    memcmp(s->data + at - SEG_TRAILER_N - 8, eos, 8))
 		return damaged(s, e, "the trailer is not where it should be");
 	if (crc32c(0, s->data + at, size) != le32(s->data + at - 4))
 		return damaged(s, e, "the footer's checksum is wrong");
@@ -178,7 +181,8 @@ static int open_schema(struct segment *s, const struct fb_table *footer, struct 
 	if (!schema.ok || !fields.ok || !fields.n || fields.n > SEG_COLUMNS_MAX)
 		return damaged(s, e, "the schema does not parse");
 	if (!meta_number(&schema, 2, SEG_META_FORMAT, &format) || format != 1)
-		return err_set(e, ERR_STORAGE, "storage: segment '%s' has format %llu; this omnigraph reads 1: upgrade omnigraph",
+		return err_set(e, ERR_STORAGE,
+			       "storage: segment '%s' has format %llu; this omnigraph reads 1: upgrade omnigraph",
 			       s->name, (unsigned long long)format);
 	if (!meta_number(&schema, 2, SEG_META_TYPE_ID, &s->type_id) ||
 	    !meta_number(&schema, 2, SEG_META_INCARNATION, &s->incarnation))
@@ -195,7 +199,8 @@ static int open_schema(struct segment *s, const struct fb_table *footer, struct 
 		c->role = role_of(c->name, has);
 		if (!f.ok || !c->name.s || !column_type(&f, &c->type) || (c->role == SEG_PROP && !has))
 			return damaged(s, e, "a column of the schema does not parse");
-		if (c->role != SEG_PROP && (c->type.list || c->type.scalar != (c->role >= SEG_CREATED ? SCALAR_U64 : SCALAR_STRING)))
+		if (c->role != SEG_PROP &&
+		    (c->type.list || c->type.scalar != (c->role >= SEG_CREATED ? SCALAR_U64 : SCALAR_STRING)))
 			return damaged(s, e, "a structural column has the wrong type");
 	}
 	if (segment_find_role(s, SEG_ID) == UINT32_MAX || segment_find_role(s, SEG_CREATED) == UINT32_MAX ||
@@ -222,8 +227,8 @@ static struct bytes next_buffer(struct cursor *c)
 		return (struct bytes){ 0 };
 	}
 	memcpy(&b, fb_vector_struct(&c->buffers, c->buffer++, sizeof(b)), sizeof(b));
-	if (b.offset < 0 || b.length < 0 || (uint64_t)b.offset > c->body.n || (uint64_t)b.length > c->body.n - (uint64_t)b.offset ||
-	    b.offset % 8) {
+	if (b.offset < 0 || b.length < 0 || (uint64_t)b.offset > c->body.n ||
+	    (uint64_t)b.length > c->body.n - (uint64_t)b.offset || b.offset % 8) {
 		c->ok = false;
 		return (struct bytes){ 0 };
 	}
@@ -376,8 +381,9 @@ static int open_batches(struct segment *s, const struct fb_table *footer, uint32
 		struct arrow_block blk;
 
 		memcpy(&blk, fb_vector_struct(&blocks, i, sizeof(blk)), sizeof(blk));
-		if (blk.offset < 8 || (i && (size_t)blk.offset != at) || (size_t)blk.offset > end || blk.meta_length < 0 ||
-		    blk.body_length < 0 || (size_t)blk.meta_length > end - (size_t)blk.offset ||
+		if (blk.offset < 8 || (i && (size_t)blk.offset != at) || (size_t)blk.offset > end ||
+		    blk.meta_length < 0 || blk.offset % 8 || blk.meta_length % 8 || blk.body_length < 0 ||
+		    (size_t)blk.meta_length > end - (size_t)blk.offset ||
 		    (uint64_t)blk.body_length > end - (size_t)blk.offset - (size_t)blk.meta_length)
 			return damaged(s, e, "a record batch lies outside the file");
 		if (!i && crc32c(0, s->data, (size_t)blk.offset) != head_crc)
@@ -524,7 +530,8 @@ static const struct batch *batch_of(const struct segment *s, uint64_t *row)
 	uint32_t lo = 0, hi = s->n_batches;
 	uint64_t guess = s->rows_per_batch ? *row / s->rows_per_batch : 0;
 
-	if (guess < s->n_batches && *row >= s->batches[guess].first && *row < s->batches[guess].first + s->batches[guess].rows) {
+	if (guess < s->n_batches && *row >= s->batches[guess].first &&
+	    *row < s->batches[guess].first + s->batches[guess].rows) {
 		*row -= s->batches[guess].first;
 		return &s->batches[guess];
 	}
@@ -607,7 +614,10 @@ static void scalar_at(const struct level *l, enum scalar s, uint64_t i, struct v
 	case SCALAR_U64:
 	case SCALAR_F64:
 	case SCALAR_DATETIME:
-		out->kind = s == SCALAR_I64 ? VAL_I64 : s == SCALAR_U64 ? VAL_U64 : s == SCALAR_F64 ? VAL_F64 : VAL_DATETIME;
+		out->kind = s == SCALAR_I64   ? VAL_I64
+			    : s == SCALAR_U64 ? VAL_U64
+			    : s == SCALAR_F64 ? VAL_F64
+					      : VAL_DATETIME;
 		memcpy(&out->u, l->data.p + 8 * i, 8);
 		break;
 	case SCALAR_BLOB:
@@ -642,11 +652,14 @@ void segment_get(const struct segment *s, uint32_t col, uint64_t row, struct are
 	if (t->list) {
 		list_at(c, t->scalar, row, a, out);
 	} else if (t->scalar == SCALAR_VECTOR) {
-		*out = (struct val){ .kind = VAL_VEC, .n = t->dim,
+		*out = (struct val){ .kind = VAL_VEC,
+				     .n = t->dim,
 				     .vec = (const float *)(const void *)(c->item.data.p + (size_t)row * t->dim * 4) };
 	} else {
 		struct str text = text_at(&c->item, row);
 
-		*out = (struct val){ .kind = VAL_BLOB, .flags = c->top.data.p[row], .n = (uint32_t)text.n, .s = text.s };
+		*out = (struct val){
+			.kind = VAL_BLOB, .flags = c->top.data.p[row], .n = (uint32_t)text.n, .s = text.s
+		};
 	}
 }

@@ -10,7 +10,7 @@
 #include "engine/store/segment.h"
 #include "engine/store/segment_format.h"
 
-#define BUFFERS_PER_COLUMN 5
+#define BUFFERS_PER_COLUMN 6 /* a blob: 1 of the struct, 2 of the kinds, 3 of the bytes */
 
 /* One level of a column: the values themselves, or the items of a list. */
 struct level {
@@ -203,7 +203,8 @@ struct segment_writer *segment_writer_new(const struct type *t)
 {
 	struct segment_writer *w = mem_zalloc(sizeof(*w));
 
-	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "segments are written in host byte order, which must be little endian");
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+		       "segments are written in host byte order, which must be little endian");
 	w->t = t;
 	w->cols = mem_calloc(t->n_props + 5, sizeof(*w->cols));
 	add_column(w, SEG_ID, STR("id"), NULL);
@@ -261,8 +262,9 @@ static bool batch_full(const struct segment_writer *w)
 	if (w->batch_rows >= SEGMENT_BATCH_ROWS)
 		return true;
 	for (uint32_t i = 0; i < w->n_cols; i++)
-		if (w->cols[i].top.data.n >= SEG_BATCH_BYTES || w->cols[i].item.data.n >= SEG_BATCH_BYTES)
-			return true;
+		if (level_bytes(&w->cols[i].top) >= SEG_BATCH_BYTES ||
+		    level_bytes(&w->cols[i].item) >= SEG_BATCH_BYTES || w->cols[i].item.n >= SEG_BATCH_BYTES)
+			return true; /* the number of items, too: Booleans take a bit each */
 	return false;
 }
 
@@ -357,8 +359,8 @@ static fb_pos scalar_type(struct fb_builder *b, enum scalar s, uint8_t *kind)
 	return fb_table_end(b);
 }
 
-static fb_pos make_field(struct fb_builder *b, struct str name, bool nullable, uint8_t kind, fb_pos type, const fb_pos *children,
-			 size_t n_children, fb_pos meta)
+static fb_pos make_field(struct fb_builder *b, struct str name, bool nullable, uint8_t kind, fb_pos type,
+			 const fb_pos *children, size_t n_children, fb_pos meta)
 {
 	fb_pos n = fb_string(b, name), kids = fb_offsets(b, children, n_children), metas = 0;
 

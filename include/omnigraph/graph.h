@@ -156,6 +156,12 @@ struct merge_result {
  */
 int graph_merge(struct graph *g, const struct merge_opts *opts, struct merge_result *out, struct err *e);
 void merge_result_clear(struct merge_result *r);
+/* "merge conflicts: " and up to three of them, then how many more (spec/server.md 5.4), appended. */
+void merge_conflicts_summary(const struct merge_result *r, struct strbuf *out);
+/* The merge_conflicts array of spec/server.md 5.1. */
+void merge_conflicts_json(const struct merge_result *r, struct json_writer *w);
+/* The result object of spec/server.md 8.19: names as given in @opts, outcome, actor, and the deletion when it was asked for. */
+void merge_result_json(const struct merge_result *r, const struct merge_opts *opts, struct json_writer *w);
 const char *merge_outcome_word(enum merge_outcome o); /* "already_up_to_date", "fast_forward", "merged" */
 
 /* --- queries ------------------------------------------------------------------------------------ */

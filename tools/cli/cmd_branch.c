@@ -110,41 +110,6 @@ int cmd_branch_delete(struct invocation *inv)
 	return out_text(&out);
 }
 
-static void merge_json(const struct merge_result *r, const char *source, const char *target, const char *actor, bool asked,
-		       struct strbuf *out)
-{
-	struct json_writer w;
-
-	jw_init(&w, out, true);
-	jw_begin_object(&w);
-	jw_kstrz(&w, "source", source);
-	jw_kstrz(&w, "target", target);
-	jw_kstrz(&w, "outcome", merge_outcome_word(r->outcome));
-	jw_kstrz(&w, "actor_id", actor);
-	if (asked)
-		jw_kbool(&w, "branch_deleted", r->branch_deleted);
-	if (r->branch_delete_error)
-		jw_kstrz(&w, "branch_delete_error", r->branch_delete_error);
-	jw_end_object(&w);
-	sb_addch(out, '\n');
-}
-
-/* "merge conflicts: " and up to three of them (spec/server.md 5.4). */
-static void conflict_summary(const struct merge_result *r, struct strbuf *out)
-{
-	sb_addz(out, "merge conflicts: ");
-	for (size_t i = 0; i < r->n_conflicts && i < 3; i++) {
-		const struct merge_conflict *c = &r->conflicts[i];
-
-		sb_addf(out, "%s%s type '%s'", i ? "; " : "", c->entity_kind, c->type_name);
-		if (c->entity_id)
-			sb_addf(out, ", entity id '%s'", c->entity_id);
-		sb_addf(out, " (%s)", c->kind);
-	}
-	if (r->n_conflicts > 3)
-		sb_addf(out, "; and %zu more", r->n_conflicts - 3);
-}
-
 int cmd_branch_merge(struct invocation *inv)
 {
 	const char *source = inv->pos[0], *into = flag_value(inv, "into"), *target = into ? into : "main";
@@ -166,13 +131,17 @@ int cmd_branch_merge(struct invocation *inv)
 	if (!rc)
 		rc = graph_merge(a.g, &opts, &r, &e);
 	if (rc && e.code == ERR_MERGE_CONFLICTS) {
-		conflict_summary(&r, &why);
+		merge_conflicts_summary(&r, &why);
 		err_set(&e, ERR_MERGE_CONFLICTS, "%s", why.s);
 	}
 	if (!rc && r.branch_delete_error)
 		warn("merged, but could not delete branch '%s': %s", source, r.branch_delete_error);
 	if (!rc && json) {
-		merge_json(&r, source, target, opts.actor, opts.delete_branch, &out);
+		struct json_writer w;
+
+		jw_init(&w, &out, true);
+		merge_result_json(&r, &opts, &w);
+		sb_addch(&out, '\n');
 	} else if (!rc) {
 		sb_addf(&out, "merged %s into %s: %s\n", source, target, merge_outcome_word(r.outcome));
 		if (r.branch_deleted)

@@ -7,6 +7,7 @@
 
 #include <omnigraph/embed.h>
 #include <omnigraph/mem.h>
+#include <omnigraph/util.h>
 #include <test/check.h>
 
 static void check_bits(const char *text, const uint32_t want[4])
@@ -89,7 +90,8 @@ struct provider {
 	int fd, port;
 	const char *const *replies; /* full HTTP replies, one per connection, NULL-terminated */
 	char requests[4][4096];
-	int n;
+	int64_t at_us[4];	/* when the request came */
+	int n, held[4], n_held; /* connections left without an answer (an empty reply) */
 	pthread_t thread;
 };
 
@@ -117,6 +119,11 @@ static void *serve(void *arg)
 			if (body && len && strlen(body + 4) >= strtoul(len + 16, NULL, 10))
 				break;
 		}
+		p->at_us[p->n] = time_mono_us();
+		if (!p->replies[p->n][0]) {
+			p->held[p->n_held++] = c;
+			continue;
+		}
 		if (write(c, p->replies[p->n], strlen(p->replies[p->n])) < 0)
 			perror("write");
 		close(c);
@@ -142,11 +149,15 @@ static void provider_stop(struct provider *p)
 	shutdown(p->fd, SHUT_RDWR);
 	pthread_join(p->thread, NULL);
 	close(p->fd);
+	while (p->n_held)
+		close(p->held[--p->n_held]);
 }
 
 static struct embedder *client(const struct provider *p, const char *kind, uint32_t attempts)
 {
-	struct embed_config cfg = { .kind = kind, .api_key = "sesame", .model = "m", .attempts = attempts, .backoff_ms = 1 };
+	struct embed_config cfg = {
+		.kind = kind, .api_key = "sesame", .model = "m", .attempts = attempts, .backoff_ms = 1
+	};
 	struct embedder *em;
 	char url[64];
 
@@ -160,8 +171,9 @@ static struct embedder *client(const struct provider *p, const char *kind, uint3
 
 static void openai_shape(void)
 {
-	static const char *const replies[] = { OK_REPLY("{\"data\":[{\"index\":1,\"embedding\":[9,9]},{\"index\":0,\"embedding\":[3,4]}]}"),
-					       NULL };
+	static const char *const replies[] = {
+		OK_REPLY("{\"data\":[{\"index\":1,\"embedding\":[9,9]},{\"index\":0,\"embedding\":[3,4]}]}"), NULL
+	};
 	struct provider p;
 	struct embedder *em;
 	struct err e = ERR_INIT;
@@ -236,9 +248,10 @@ static void no_retry(void)
 static void bad_answers(void)
 {
 	static const char *const replies[] = { OK_REPLY("{\"data\":[{\"index\":0,\"embedding\":[1,0,0]}]}"),
-					       OK_REPLY("{\"data\":[{\"index\":0,\"embedding\":[0,0]}]}"), OK_REPLY("{\"data\":[]}"),
-					       OK_REPLY("<html>"), NULL };
-	static const char *const want[] = { "embedding dimension mismatch: expected 2, got 3", "embedding has zero norm (no direction)",
+					       OK_REPLY("{\"data\":[{\"index\":0,\"embedding\":[0,0]}]}"),
+					       OK_REPLY("{\"data\":[]}"), OK_REPLY("<html>"), NULL };
+	static const char *const want[] = { "embedding dimension mismatch: expected 2, got 3",
+					    "embedding has zero norm (no direction)",
 					    "embedding response missing data[0]", "embedding response decode failed" };
 	struct provider p;
 	struct embedder *em;
@@ -257,10 +270,145 @@ static void bad_answers(void)
 	embedder_free(em);
 }
 
-#define HTTP_TESTS                                                                                                      \
-	{ "SRV-66 the OpenAI request carries model, input, dimensions and the key", openai_shape },                     \
-		{ "SRV-66 the Gemini request carries task type and dimension", gemini_shape },                          \
-		{ "SRV-68 429 and 503 are retried", retries }, { "SRV-68 400 is not retried; the key stays secret", no_retry }, \
+/* A client with its own patience. */
+static struct embedder *timed_client(const struct provider *p, uint32_t timeout_ms, uint32_t deadline_ms,
+				     uint32_t backoff_ms, struct logger *logger)
+{
+	struct embed_config cfg = { .api_key = "sesame",
+				    .model = "m",
+				    .timeout_ms = timeout_ms,
+				    .deadline_ms = deadline_ms,
+				    .backoff_ms = backoff_ms,
+				    .logger = logger };
+	struct embedder *em;
+	char url[64];
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d", p->port);
+	cfg.base_url = url;
+	CHECK(embedder_new(&cfg, &em, NULL) == 0);
+	return em;
+}
+
+#define BUSY "HTTP/1.1 429 x\r\nConnection: close\r\n\r\n"
+
+static void doubling(void)
+{
+	static const char *const replies[] = { BUSY, BUSY, BUSY, BUSY, NULL };
+	struct provider p;
+	struct embedder *em;
+	struct err e = ERR_INIT;
+	float v[2];
+
+	provider_start(&p, replies);
+	em = timed_client(&p, 0, 0, 20, NULL);
+	CHECK(embedder_embed(em, STR("x"), 2, EMBED_QUERY, v, &e) < 0);
+	provider_stop(&p);
+	CHECK_STR(err_msg(&e), "embedding request failed with status 429 Too Many Requests: ");
+	CHECK_INT(p.n, 4);
+	for (int i = 1; i < 4; i++)
+		CHECK(p.at_us[i] - p.at_us[i - 1] >= 20000 << (i - 1));
+	err_clear(&e);
+	embedder_free(em);
+}
+
+static void deadline(void)
+{
+	static const char *const replies[] = { "", "", "", "", NULL };
+	struct provider p;
+	struct embedder *em;
+	struct err e = ERR_INIT;
+	int64_t start = time_mono_us(), took;
+	float v[2];
+
+	provider_start(&p, replies);
+	em = timed_client(&p, 0, 120, 1, NULL);
+	CHECK(embedder_embed(em, STR("x"), 2, EMBED_QUERY, v, &e) < 0);
+	took = time_mono_us() - start;
+	provider_stop(&p);
+	CHECK_STR(err_msg(&e), "embedding deadline exceeded after 120 ms (provider=openai-compatible, model=m)");
+	CHECK(took >= 119000 && took < 10000000);
+	CHECK_INT(p.n, 1);
+	err_clear(&e);
+	embedder_free(em);
+}
+
+static void timeouts(void)
+{
+	static const char *const replies[] = { "", OK_REPLY("{\"data\":[{\"index\":0,\"embedding\":[0,-2]}]}"), NULL };
+	struct provider p;
+	struct embedder *em;
+	float v[2];
+
+	provider_start(&p, replies);
+	em = timed_client(&p, 500, 0, 1, NULL);
+	CHECK(embedder_embed(em, STR("x"), 2, EMBED_QUERY, v, NULL) == 0);
+	provider_stop(&p);
+	CHECK(v[0] == 0 && v[1] == -1 && p.n == 2);
+	embedder_free(em);
+}
+
+static void not_finite(void)
+{
+	static const char *const replies[] = { OK_REPLY("{\"data\":[{\"index\":0,\"embedding\":[1,1e39]}]}"), NULL };
+	struct provider p;
+	struct embedder *em;
+	struct err e = ERR_INIT;
+	float v[2];
+
+	provider_start(&p, replies);
+	em = client(&p, NULL, 4);
+	CHECK(embedder_embed(em, STR("x"), 0, EMBED_QUERY, v, &e) < 0);
+	CHECK_STR(err_msg(&e), "embedding dimension must be greater than zero");
+	err_clear(&e);
+	CHECK(embedder_embed(em, STR("x"), 2, EMBED_QUERY, v, &e) < 0);
+	CHECK_STR(err_msg(&e), "embedding component 1 is not finite (inf)");
+	provider_stop(&p);
+	CHECK_INT(p.n, 1);
+	err_clear(&e);
+	embedder_free(em);
+}
+
+static void events(void)
+{
+	static const char *const replies[] = { BUSY, OK_REPLY("{\"data\":[{\"index\":0,\"embedding\":[1,0]}]}"), NULL };
+	char text[4096] = "";
+	struct logger *log;
+	struct provider p;
+	struct embedder *em;
+	ssize_t got;
+	float v[2];
+	int fds[2];
+
+	CHECK(pipe(fds) == 0);
+	CHECK(logger_new(fds[1], NULL, LOG_INFO, false, &log, NULL) == 0);
+	provider_start(&p, replies);
+	em = timed_client(&p, 0, 0, 1, log);
+	CHECK(embedder_embed(em, STR("secret words"), 2, EMBED_QUERY, v, NULL) == 0);
+	provider_stop(&p);
+	got = read(fds[0], text, sizeof(text) - 1);
+	CHECK(got > 0);
+	CHECK_HAS(text, "WARN omnigraph::embedding: embedding attempt failed, retrying attempt=1 error=");
+	CHECK_HAS(
+		text,
+		"INFO omnigraph::embedding: embedding succeeded provider=openai-compatible model=m dim=2 elapsed_ms=");
+	CHECK_HAS(text, "outcome=ok");
+	CHECK(!strstr(text, "sesame") && !strstr(text, "secret words"));
+	embedder_free(em);
+	logger_free(log);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+#define HTTP_TESTS                                                                                  \
+	{ "SRV-66 the OpenAI request carries model, input, dimensions and the key", openai_shape }, \
+		{ "SRV-66 the Gemini request carries task type and dimension", gemini_shape },      \
+		{ "SRV-68 429 and 503 are retried", retries },                                      \
+		{ "SRV-68 400 is not retried; the key stays secret", no_retry },                    \
+		{ "SRV-68 delays double, four attempts in all", doubling },                         \
+		{ "SRV-68 the deadline bounds the call", deadline },                                \
+		{ "a request that times out is retried", timeouts },                                \
+		{ "an infinite component or no dimension is refused", not_finite },                 \
+		{ "log events of 9.6 without key and text", events },                               \
 		{ "a wrong length, zero norm or undecodable answer is refused", bad_answers },
 #else
 #define HTTP_TESTS

@@ -47,9 +47,13 @@ static void mixed_commit(struct graph *g, const char *branch, int i)
 	}
 	for (int k = 12; k < 24; k++) {
 		snprintf(ids[k], 16, "e%d", (i * 11 + k * 3) % 131);
-		snprintf(src[k], 16, "p%d", (i + k) % 97);
-		snprintf(dst[k], 16, "p%d", (i * 3 + k) % 97);
+		snprintf(src[k], 16, "q%d", (i + k) % 8);
+		snprintf(dst[k], 16, "q%d", (i * 3 + k) % 8);
 		v[ops.n++] = (struct op)KNOWS(ids[k], src[k], dst[k]);
+	}
+	for (int k = 30; k < 38; k++) { /* the ends of all edges */
+		snprintf(ids[k], 16, "q%d", k - 30);
+		v[ops.n++] = (struct op)PERSON(ids[k], i);
 	}
 	for (int k = 24; k < 28; k++) {
 		snprintf(ids[k], 16, "e%d", (i * 5 + k) % 131);
@@ -430,6 +434,7 @@ static void large_commit(void)
 	b = dump_branch(r.g, NULL, NULL);
 	CHECK_STR(b, a);
 	/* truncation */
+	WRITE(r.g, NULL, DEL_KNOWS("k"));
 	v[0] = (struct op)NO_PERSONS;
 	CHECK_OK(write_ops(r.g, NULL, &ops, true, NULL, NULL, ep));
 	CHECK_INT(count_of(r.g, NULL, "P"), N - 1);
