@@ -2,7 +2,7 @@
 /* CRC and NEON kernels for arm64. NEON is part of the base architecture; the CRC instructions are asked for in HWCAP. */
 #include "arch/arch_impl.h"
 
-#if defined(__aarch64__)
+#if defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 
 #include <arm_neon.h>
 #include <string.h>
@@ -12,7 +12,18 @@
 #define HWCAP_CRC32 (1 << 7)
 #endif
 
-__attribute__((target("+crc"))) static uint32_t arm_crc32c(uint32_t crc, const void *data, size_t n)
+/* arm_acle.h offers these only under -march=...+crc */
+#ifdef __clang__
+#define CRC_TARGET "crc"
+#define crc32cx __builtin_arm_crc32cd
+#define crc32cb __builtin_arm_crc32cb
+#else
+#define CRC_TARGET "+crc"
+#define crc32cx __builtin_aarch64_crc32cx
+#define crc32cb __builtin_aarch64_crc32cb
+#endif
+
+__attribute__((target(CRC_TARGET))) static uint32_t arm_crc32c(uint32_t crc, const void *data, size_t n)
 {
 	const unsigned char *p = data;
 
@@ -21,10 +32,10 @@ __attribute__((target("+crc"))) static uint32_t arm_crc32c(uint32_t crc, const v
 		uint64_t w;
 
 		memcpy(&w, p, 8);
-		crc = __builtin_aarch64_crc32cx(crc, w);
+		crc = crc32cx(crc, w);
 	}
 	while (n--)
-		crc = __builtin_aarch64_crc32cb(crc, *p++);
+		crc = crc32cb(crc, *p++);
 	return ~crc;
 }
 
