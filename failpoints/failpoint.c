@@ -119,6 +119,8 @@ static int parse_kind(struct str s, struct action *a, struct err *e)
 	} else if (str_eqz(s, "crash")) {
 		a->kind = ACTION_CRASH;
 	} else if (str_eqz(s, "pause")) {
+		if (!pause_dir)
+			return malformed(e, s, "pause needs OMNIGRAPH_FAILPOINT_DIR, where <name>.resume releases it");
 		a->kind = ACTION_PAUSE;
 	} else if (str_eqz(s, "error")) {
 		a->kind = ACTION_ERROR;
@@ -229,8 +231,6 @@ static void wait_for_resume(const char *name)
 	char path[4096];
 	FILE *f;
 
-	if (!pause_dir)
-		return;
 	snprintf(path, sizeof(path), "%s/%s.paused", pause_dir, name);
 	f = fopen(path, "w");
 	if (f)
