@@ -12,16 +12,20 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
 LAYERS := arch lib failpoints fs engine security cluster net
-VERSION := $(strip $(shell cat $(srctree)/VERSION))
-KPYTHON ?= /usr/bin/python3
+# Debian puts Kconfiglib beside its own python3, which need not be the first in PATH
+KPYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 
 # --- configuration ------------------------------------------------------------------------------------------
 
 CONFIG := $(O)/.config
+CONFIG_MK := $(O)/include/config.mk
 AUTOCONF := $(O)/include/generated/autoconf.h
 CONFIG_TARGETS := menuconfig defconfig savedefconfig olddefconfig allnoconfig allyesconfig randconfig
 NOCONFIG_TARGETS := $(CONFIG_TARGETS) %_defconfig help clean mrproper checklayers-test format format-check
 KCONFIG := cd $(srctree) && mkdir -p $(O) && KCONFIG_CONFIG=$(CONFIG) $(KPYTHON) scripts/kconfig
+
+# `make edge_defconfig all`: what is read from the configuration must be read anew after it changed, so one target at a time
+ifeq ($(if $(filter %config,$(MAKECMDGOALS)),$(words $(MAKECMDGOALS)),1),1)
 
 .PHONY: $(CONFIG_TARGETS)
 $(CONFIG_TARGETS):
@@ -31,18 +35,26 @@ $(CONFIG_TARGETS):
 # `make` without a configuration uses the default one
 $(CONFIG):
 	$(Q)$(KCONFIG) defconfig
-$(AUTOCONF): $(CONFIG) $(wildcard $(srctree)/Kconfig $(srctree)/*/Kconfig)
+# config.mk is written every time, autoconf.h only when it says something new: objects depend on autoconf.h
+$(CONFIG_MK): $(CONFIG) $(O)/.stamps/version $(srctree)/VERSION $(wildcard $(srctree)/Kconfig $(srctree)/*/Kconfig)
 	$(Q)$(KCONFIG) syncconfig
-$(O)/include/config.mk: $(AUTOCONF) ;
+$(AUTOCONF): $(CONFIG_MK) ;
 
 need_config := $(if $(MAKECMDGOALS),$(filter-out $(NOCONFIG_TARGETS),$(MAKECMDGOALS)),all)
+
+# $(call stamp,name,text): the file $(O)/.stamps/name changes when the text does; what depends on it is made again
+stamp = $(if $(call differ,$(file <$(O)/.stamps/$(1)),$(2)),$(file >$(O)/.stamps/$(1),$(2)))
+differ = $(if $(and $(findstring x$(1)x,x$(2)x),$(findstring x$(2)x,x$(1)x)),,y)
+
 ifneq ($(need_config),)
-include $(O)/include/config.mk
+$(if $(wildcard $(O)/.stamps/.),,$(shell mkdir -p $(O)/.stamps))
+$(call stamp,version,version $(OMNIGRAPH_SOURCE_VERSION))
+include $(CONFIG_MK)
 endif
 
 # --- tools and flags -----------------------------------------------------------------------------------------
 
-ifeq ($(origin CC),default)
+ifneq ($(filter default undefined,$(origin CC)),)
 CC := $(CROSS_COMPILE)gcc
 endif
 AR := $(CROSS_COMPILE)ar
@@ -58,16 +70,19 @@ CFLAGS_ALL := -std=gnu11 $(OPTIMIZE) -g -fPIE -fvisibility=hidden -ffunction-sec
 	-fno-strict-aliasing -fstack-protector-strong -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes \
 	-Wno-missing-field-initializers $(if $(WERROR),-Werror) $(CFLAGS)
 LDFLAGS_ALL := -pie -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
-PACKAGES := yajl yaml-0.1 libcrypto libpcre2-8 zlib $(if $(CONFIG_ENGINE_FTS),libutf8proc) $(if $(CONFIG_NEED_CURL),libcurl)
-# roaring and stemmer have no pkg-config file in Debian 12
-LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lroaring $(if $(CONFIG_ENGINE_FTS),-lstemmer) -lpthread -lm
-SERVER_LIBS := -lmicrohttpd
-
-# Everything that decides what an object looks like; objects are rebuilt when it changes.
-FLAGS_STAMP := $(O)/.flags
-FLAGS_NOW := $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL)
+# $(call libs,packages,fallback): pkg-config's answer, or plain names where it has none (cross builds)
+libs = $(or $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null),$(2))
 ifneq ($(need_config),)
-$(shell mkdir -p $(O); printf '%s' '$(FLAGS_NOW)' | cmp -s - $(FLAGS_STAMP) || printf '%s' '$(FLAGS_NOW)' > $(FLAGS_STAMP))
+# roaring and stemmer have no pkg-config file in Debian 12
+LIBS := $(call libs,yajl yaml-0.1 libcrypto libpcre2-8 libutf8proc zlib,-lyajl -lyaml -lcrypto -lpcre2-8 -lutf8proc -lz) \
+	-lroaring $(if $(CONFIG_ENGINE_FTS),-lstemmer) $(if $(CONFIG_NEED_CURL),$(call libs,libcurl,-lcurl)) -lpthread -lm
+CLI_LIBS := $(if $(CONFIG_NEED_CURL),,$(call libs,libcurl,-lcurl))
+SERVER_LIBS := $(if $(CONFIG_SERVER),$(call libs,libmicrohttpd,-lmicrohttpd))
+endif
+
+ifneq ($(need_config),)
+# everything that decides what an object looks like
+$(call stamp,flags,$(strip $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL)))
 endif
 
 # --- the tree, read from the Kbuild files ----------------------------------------------------------------------
@@ -85,6 +100,7 @@ $$(foreach d,$$(patsubst %/,%,$$(filter %/,$$(obj-y))),$$(eval $$(call kbuild,$(
 endef
 ifneq ($(need_config),)
 $(foreach l,$(LAYERS) tools/cli,$(eval $(call kbuild,$(l),$(l))))
+$(foreach l,$(LAYERS) tools/cli,$(call stamp,objs-$(subst /,-,$(l)),$(strip objects $(OBJS_$(l)) $(MAIN_$(l)))))
 endif
 
 archive = $(O)/$(1)/built-in.a
@@ -95,18 +111,25 @@ archives_for = $(foreach l,$(call upto,$(1),$(LAYERS)),$(call archive,$(l)))
 SERVER := $(if $(CONFIG_SERVER),$(O)/omnigraph-server)
 PROGRAMS := $(O)/omnigraph $(SERVER)
 TESTS := $(foreach l,$(LAYERS) tools/cli,$(addprefix $(O)/,$(TESTS_$(l))))
+# programs that only other tests use (tests/write_segment) are built with the tests but not run
+RUN_PROGRAMS := $(foreach t,$(TESTS),$(if $(filter test_%,$(notdir $(t))),$(t)))
 
 .PHONY: all check check-tsan check-valgrind checklayers format format-check bench size install clean mrproper help fuzz tests FORCE
 all: $(PROGRAMS) $(O)/libomnigraph.a
 
 # --- rules --------------------------------------------------------------------------------------------------------
 
-$(O)/%.o: $(srctree)/%.c $(AUTOCONF) $(FLAGS_STAMP)
+$(O)/%.o: $(srctree)/%.c $(AUTOCONF) $(O)/.stamps/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$*.o)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(CFLAGS_$(notdir $*).o) -MMD -MP -c -o $@ $<
 
+$(O)/net/openapi.o: $(srctree)/net/openapi.json
+
+# `make lib` builds one layer and those above it
 define layer_rules
-$(call archive,$(1)): $(addprefix $(O)/,$(OBJS_$(1))) $$(wildcard $(srctree)/$(1)/Kbuild)
+.PHONY: $(1)
+$(1): $(call archives_for,$(1))
+$(call archive,$(1)): $(addprefix $(O)/,$(OBJS_$(1))) $(O)/.stamps/objs-$(1)
 	@mkdir -p $$(@D)
 	$$(call say,AR,$(1)/built-in.a)rm -f $$@; $(AR) rcs $$@ $$(filter %.o,$$^)
 $(addprefix $(O)/,$(TESTS_$(1))): $(O)/%: $(O)/%.o $$(call archives_for,$(1))
@@ -116,12 +139,12 @@ endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rules,$(l))))
 
 CLI_OBJS := $(addprefix $(O)/,$(OBJS_tools/cli) $(MAIN_tools/cli))
-$(O)/omnigraph: $(CLI_OBJS) $(call archives_for,cluster)
+$(O)/omnigraph: $(CLI_OBJS) $(call archives_for,cluster) $(O)/.stamps/objs-tools-cli
 	$(call say,LD,omnigraph)$(CC) $(CFLAGS_ALL) -o $@ $(CLI_OBJS) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		$(LDFLAGS_ALL) $(LIBS)
+		$(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS)
 $(addprefix $(O)/,$(TESTS_tools/cli)): $(O)/%: $(O)/%.o $(addprefix $(O)/,$(OBJS_tools/cli)) $(call archives_for,cluster)
 	$(call say,LD,$(patsubst $(O)/%,%,$@))$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
-		-Wl,--end-group $(LDFLAGS_ALL) -lcunit $(LIBS)
+		-Wl,--end-group $(LDFLAGS_ALL) -lcunit $(LIBS) $(CLI_LIBS)
 
 $(O)/omnigraph-server: $(addprefix $(O)/,$(MAIN_net)) $(call archives_for,net)
 	$(call say,LD,omnigraph-server)$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
@@ -132,7 +155,7 @@ $(O)/libomnigraph.a: $(call archives_for,engine)
 	$(call say,AR,libomnigraph.a)rm -f $@; $(AR) rcs $@ $(addprefix $(O)/,$(foreach l,arch lib failpoints fs engine,$(OBJS_$(l))))
 
 -include $(wildcard $(patsubst %.o,%.d,$(addprefix $(O)/,$(foreach l,$(LAYERS) tools/cli,$(OBJS_$(l)) $(MAIN_$(l)) \
-	$(addsuffix .o,$(TESTS_$(l)))))))
+	$(addsuffix .o,$(TESTS_$(l)))))) $(O)/tools/fuzz/*.d $(O)/tools/bench/*.d)
 
 # --- tests ----------------------------------------------------------------------------------------------------------
 
@@ -145,7 +168,7 @@ VALGRIND_TESTS := $(filter %/test_json %/test_yaml %/test_map %/test_file %/test
 
 tests: $(TESTS)
 check: all tests
-	$(Q)$(RUN_TESTS) $(TESTS) $(SCRIPTS) $(srctree)/scripts/checklayers
+	$(Q)$(RUN_TESTS) $(RUN_PROGRAMS) $(SCRIPTS) $(srctree)/scripts/checklayers
 check-tsan: all tests
 	$(Q)TEST_SLOW=1 $(RUN_TESTS) $(TSAN_TESTS) $(wildcard $(srctree)/tools/testing/test-server-*)
 check-valgrind: all tests
@@ -156,16 +179,26 @@ format:
 	$(Q)cd $(srctree) && git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format-14 -i
 format-check:
 	$(Q)cd $(srctree) && git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format-14 --dry-run -Werror
-bench: all
-	$(Q)OMNIGRAPH_BUILD=$(O) $(srctree)/tools/bench/run
 
-FUZZERS := $(patsubst $(srctree)/tools/fuzz/%.c,$(O)/fuzz/%,$(wildcard $(srctree)/tools/fuzz/fuzz_*.c))
-fuzz:
-	$(Q)$(MAKE) O=$(O)/fuzz-build CC=clang CFLAGS='-fsanitize=fuzzer-no-link,address,undefined' \
-		LDFLAGS='-fsanitize=address,undefined' $(patsubst $(O)/fuzz/%,fuzzer-%,$(FUZZERS))
-fuzzer-%: $(O)/tools/fuzz/%.o $(call archives_for,security)
-	$(call say,LD,$*)$(CC) -fsanitize=fuzzer,address,undefined -o $(O)/$* $< -Wl,--start-group $(filter %.a,$^) \
-		-Wl,--end-group $(LIBS)
+# the clients `make bench` compares: one that embeds a graph, its peers on SQLite
+BENCH_CLIENTS := $(addprefix $(O)/bench/,commits_omnigraph commits_sqlite load_sqlite)
+bench: all $(BENCH_CLIENTS)
+	$(Q)OMNIGRAPH_BUILD=$(O) MAKE='$(MAKE)' $(srctree)/tools/bench/run
+$(BENCH_CLIENTS): $(O)/bench/%: $(O)/tools/bench/%.o $(O)/tools/bench/clients.o $(call archives_for,engine)
+	@mkdir -p $(@D)
+	$(call say,LD,bench/$*)$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(LDFLAGS_ALL) $(LIBS) $(if $(filter %_sqlite,$@),-lsqlite3)
+
+# The fuzzers need their own objects (instrumented by clang), of the same configuration, in $(O)/fuzz/build.
+FUZZERS := $(patsubst $(srctree)/tools/fuzz/%.c,%,$(wildcard $(srctree)/tools/fuzz/fuzz_*.c))
+fuzz: $(CONFIG_MK)
+	$(Q)mkdir -p $(O)/fuzz/build && cmp -s $(CONFIG) $(O)/fuzz/build/.config || cp $(CONFIG) $(O)/fuzz/build/.config
+	$(Q)$(MAKE) O=$(O)/fuzz/build CC=clang SANITIZE=address,undefined,fuzzer-no-link \
+		$(addprefix $(O)/fuzz/build/,$(FUZZERS))
+	$(Q)cd $(O)/fuzz && for f in $(FUZZERS); do ln -sf build/$$f $$f; done
+$(addprefix $(O)/,$(FUZZERS)): $(O)/fuzz_%: $(O)/tools/fuzz/fuzz_%.o $(call archives_for,security)
+	$(call say,LD,fuzz_$*)$(CC) -fsanitize=fuzzer $(CFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) \
+		-Wl,--end-group $(LDFLAGS_ALL) $(LIBS)
 
 # --- size, install, clean ---------------------------------------------------------------------------------------------
 
@@ -174,16 +207,24 @@ size: all
 		printf '%9d %s (stripped)\n' $$(stat -c %s $$p.stripped) $$(basename $$p); rm -f $$p.stripped; done
 
 PREFIX ?= /usr/local
+MANPAGES := $(wildcard $(srctree)/Documentation/man/*.1)
 install: all
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/omnigraph
 	$(Q)install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	$(Q)install -m 644 $(O)/libomnigraph.a $(DESTDIR)$(PREFIX)/lib
 	$(Q)install -m 644 $(srctree)/include/omnigraph/*.h $(DESTDIR)$(PREFIX)/include/omnigraph
+ifneq ($(MANPAGES),)
+	$(Q)install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	$(Q)install -m 644 $(MANPAGES) $(DESTDIR)$(PREFIX)/share/man/man1
+endif
 
+# only what this Makefile makes: O= may be a folder with other things in it
+OUTPUTS := $(LAYERS) tools fuzz bench ci .stamps omnigraph omnigraph-server libomnigraph.a
 clean:
-	$(Q)rm -rf $(addprefix $(O)/,$(LAYERS) tools fuzz fuzz-build omnigraph omnigraph-server libomnigraph.a)
-mrproper:
-	$(Q)rm -rf $(O)
+	$(Q)rm -rf $(addprefix $(O)/,$(OUTPUTS))
+mrproper: clean
+	$(Q)rm -rf $(addprefix $(O)/,.config .config.old include defconfig)
+	$(Q)rmdir $(O) 2>/dev/null || true
 
 help:
 	@sed -n 's/^#: //p' $(srctree)/Makefile
@@ -192,9 +233,11 @@ help:
 #:   menuconfig            pick features in a menu
 #:   defconfig             the full engine, server and CLI
 #:   edge_defconfig        the smallest build that serves; also failpoints_defconfig, everything_defconfig
-#:   savedefconfig olddefconfig allnoconfig allyesconfig randconfig (KCONFIG_SEED=n)
+#:   allnoconfig allyesconfig randconfig (KCONFIG_SEED=n) olddefconfig
+#:   savedefconfig         write $O/defconfig, the shortest file that gives this configuration
 #: Build
 #:   all                   omnigraph, omnigraph-server and libomnigraph.a
+#:   arch lib ... net      one layer and those above it
 #:   install               into DESTDIR/PREFIX (default /usr/local)
 #:   size                  sizes of the stripped programs
 #:   clean mrproper        remove objects; remove everything, the configuration too
@@ -209,3 +252,12 @@ help:
 #: Variables
 #:   O=dir  V=1  WERROR=1  CC=clang  CROSS_COMPILE=aarch64-linux-gnu-  SANITIZE=address,undefined|thread
 FORCE:
+
+else # several targets, at least one of them a configuration
+
+.PHONY: $(MAKECMDGOALS) one-by-one
+$(MAKECMDGOALS): one-by-one ; @:
+one-by-one:
+	$(Q)for target in $(MAKECMDGOALS); do $(MAKE) $$target || exit; done
+
+endif
