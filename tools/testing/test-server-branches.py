@@ -84,4 +84,71 @@ def _():
             og.eq(s.post(G + "/queries/find", {"params": {"n": "p%d" % i}}).json()["row_count"], 1)
 
 
+MERGE = G + "/branches/merge"
+AGE = "query age($n: String, $age: I32) { update Plant set { age: $age } where name = $n }"
+DROP = "query drop($n: String) { delete Plant where name = $n }"
+
+
+@og.test("SRV-51 SRV-52 a merge tells its outcome; delete_branch removes the source, or says why it could not")
+def _():
+    with og.cluster() as c, c.serve() as s:
+        s.mutate(ADD, {"n": "a"})
+        s.post(G + "/branches", {"name": "side"})
+        merged = {"source": "side", "target": "main", "actor_id": None}
+        og.eq(s.post(MERGE, {"source": "side"}).json(), {**merged, "outcome": "already_up_to_date"})
+        s.mutate(ADD, {"n": "b"}, branch="side")
+        head = s.get(G + "/commits?branch=side").json()["commits"][0]["graph_commit_id"]
+        r = s.post(MERGE, {"source": "side", "target": "main"})
+        og.eq((r.status, r.json()), (200, {**merged, "outcome": "fast_forward"}))
+        og.eq(s.names(), ["a", "b"])
+        newest = s.get(G + "/commits").json()["commits"][0]
+        og.eq(newest["merged_parent_commit_id"], head)
+        s.mutate(ADD, {"n": "c"}, branch="side")
+        s.mutate(ADD, {"n": "d"})
+        s.post(G + "/branches", {"name": "child", "from": "side"})
+        r = s.post(MERGE, {"source": "side", "delete_branch": True}).json()
+        og.eq((r["outcome"], r["branch_deleted"]), ("merged", False))
+        og.has(r["branch_delete_error"], "descendant branch 'child'")
+        s.delete(G + "/branches/child")
+        og.eq(s.post(MERGE, {"source": "side", "delete_branch": True}).json(),
+              {**merged, "outcome": "already_up_to_date", "branch_deleted": True})
+        og.eq(s.names(), ["a", "b", "c", "d"])
+        og.eq(s.get(G + "/branches").json(), {"branches": ["main"]})
+        for body, status, text in (({"source": "main"}, 400, "branch_merge requires distinct source and target branches"),
+                                   ({"source": "nope"}, 404, "branch 'nope' not found")):
+            r = s.post(MERGE, body)
+            og.eq(r.status, status, repr(r))
+            og.has(r.text, text)
+
+
+@og.test("SRV-51 ENG-52 ENG-53 conflicting edits give 409 with each conflict; the target and later writes are unharmed")
+def _():
+    with og.cluster() as c, c.serve() as s:
+        for n in "abcde":
+            s.mutate(ADD, {"n": n})
+        s.post(G + "/branches", {"name": "side"})
+        for branch, age in (("side", 1), ("main", 2)):
+            for n in "abc":
+                s.mutate(AGE, {"n": n, "age": age}, branch=branch)
+        s.mutate(DROP, {"n": "d"}, branch="side")
+        s.mutate(AGE, {"n": "d", "age": 2})
+        s.mutate(ADD, {"n": "f"}, branch="side")
+        before = s.get(G + "/commits").json()
+        r = s.post(MERGE, {"source": "side", "delete_branch": True})
+        og.eq((r.status, r.json()["code"]), (409, "conflict"))
+        og.eq(r.error(), "merge conflicts: node type 'Plant', entity id 'a' (divergent_update); node type 'Plant', entity id "
+              "'b' (divergent_update); node type 'Plant', entity id 'c' (divergent_update); and 1 more")
+        conflicts = r.json()["merge_conflicts"]
+        og.eq([(x["entity_kind"], x["type_name"], x["entity_id"], x["kind"]) for x in conflicts],
+              [("node", "Plant", n, "divergent_update") for n in "abc"] + [("node", "Plant", "d", "delete_vs_update")])
+        og.eq(s.get(G + "/commits").json(), before)
+        og.eq(s.get(G + "/branches").json(), {"branches": ["main", "side"]})
+        # the conflict is resolved on the branch, then the merge goes through
+        for n in "abc":
+            s.mutate(AGE, {"n": n, "age": 2}, branch="side")
+        s.mutate("query back($n: String) { insert Plant { name: $n, age: 2 } }", {"n": "d"}, branch="side")
+        og.eq(s.post(MERGE, {"source": "side"}).json()["outcome"], "merged")
+        og.eq(s.names(), ["a", "b", "c", "d", "e", "f"])
+
+
 og.main()
