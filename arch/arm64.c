@@ -51,19 +51,19 @@ static size_t neon_find_json_special(const char *s, size_t n)
 		if (vmaxvq_u8(m))
 			break;
 	}
-	return i + generic_find_json_special(s + i, n - i);
+	return i < n ? i + generic_find_json_special(s + i, n - i) : n;
 }
 
-static double finish(float64x2_t even, float64x2_t odd, const float *a, const float *b, size_t rest, int dot)
+static double finish(float64x2_t even, float64x2_t odd, const float *a, const float *b, size_t i, size_t n, int dot)
 {
 	double lane[4];
 
 	vst1q_f64(lane, even);
 	vst1q_f64(lane + 2, odd);
-	for (size_t i = 0; i < rest; i++) {
+	for (; i < n; i++) {
 		double x = (double)a[i], y = (double)b[i], d = x - y;
 
-		lane[i] += dot ? x * y : d * d;
+		lane[i & 3] += dot ? x * y : d * d;
 	}
 	return (lane[0] + lane[2]) + (lane[1] + lane[3]);
 }
@@ -79,7 +79,7 @@ static double neon_dot_f32(const float *a, const float *b, size_t n)
 		lo = vaddq_f64(lo, vmulq_f64(vcvt_f64_f32(vget_low_f32(x)), vcvt_f64_f32(vget_low_f32(y))));
 		hi = vaddq_f64(hi, vmulq_f64(vcvt_high_f64_f32(x), vcvt_high_f64_f32(y)));
 	}
-	return finish(lo, hi, a + i, b + i, n - i, 1);
+	return finish(lo, hi, a, b, i, n, 1);
 }
 
 static double neon_l2_f32(const float *a, const float *b, size_t n)
@@ -95,7 +95,7 @@ static double neon_l2_f32(const float *a, const float *b, size_t n)
 		lo = vaddq_f64(lo, vmulq_f64(dl, dl));
 		hi = vaddq_f64(hi, vmulq_f64(dh, dh));
 	}
-	return finish(lo, hi, a + i, b + i, n - i, 0);
+	return finish(lo, hi, a, b, i, n, 0);
 }
 
 static const struct arch_ops with_crc = {

@@ -17,7 +17,8 @@ static const struct arch_ops *choose(void)
 
 const struct arch_ops *arch_ops(void)
 {
-	static _Atomic(const struct arch_ops *) chosen; /* a cache of a constant: every thread computes the same value */
+	static _Atomic(const struct arch_ops *)
+		chosen; /* a cache of a constant: every thread computes the same value */
 	const struct arch_ops *ops = atomic_load_explicit(&chosen, memory_order_acquire);
 
 	if (!ops) {

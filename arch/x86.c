@@ -35,7 +35,7 @@ __attribute__((target("avx2"))) static size_t avx2_find_byte(const char *s, size
 		if (hit)
 			return i + (size_t)__builtin_ctz(hit);
 	}
-	return i + generic_find_byte(s + i, n - i, byte);
+	return i < n ? i + generic_find_byte(s + i, n - i, byte) : n;
 }
 
 __attribute__((target("avx2"))) static size_t avx2_find_json_special(const char *s, size_t n)
@@ -54,18 +54,19 @@ __attribute__((target("avx2"))) static size_t avx2_find_json_special(const char 
 		if (hit)
 			return i + (size_t)__builtin_ctz(hit);
 	}
-	return i + generic_find_json_special(s + i, n - i);
+	return i < n ? i + generic_find_json_special(s + i, n - i) : n;
 }
 
-__attribute__((target("avx2"))) static double add_lanes(__m256d sum, const float *a, const float *b, size_t rest, int dot)
+__attribute__((target("avx2"))) static double add_lanes(__m256d sum, const float *a, const float *b, size_t i, size_t n,
+							int dot)
 {
 	double lane[4];
 
 	_mm256_storeu_pd(lane, sum);
-	for (size_t i = 0; i < rest; i++) {
+	for (; i < n; i++) {
 		double x = (double)a[i], y = (double)b[i], d = x - y;
 
-		lane[i] += dot ? x * y : d * d;
+		lane[i & 3] += dot ? x * y : d * d;
 	}
 	return (lane[0] + lane[2]) + (lane[1] + lane[3]);
 }
@@ -80,7 +81,7 @@ __attribute__((target("avx2"))) static double avx2_dot_f32(const float *a, const
 
 		sum = _mm256_add_pd(sum, _mm256_mul_pd(x, y));
 	}
-	return add_lanes(sum, a + i, b + i, n - i, 1);
+	return add_lanes(sum, a, b, i, n, 1);
 }
 
 __attribute__((target("avx2"))) static double avx2_l2_f32(const float *a, const float *b, size_t n)
@@ -94,7 +95,7 @@ __attribute__((target("avx2"))) static double avx2_l2_f32(const float *a, const 
 
 		sum = _mm256_add_pd(sum, _mm256_mul_pd(d, d));
 	}
-	return add_lanes(sum, a + i, b + i, n - i, 0);
+	return add_lanes(sum, a, b, i, n, 0);
 }
 
 static const struct arch_ops sse42 = {
