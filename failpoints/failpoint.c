@@ -68,15 +68,20 @@ static const struct {
 	const char *name;
 	enum err_code code;
 } codes[] = {
-	{ "bad_request", ERR_BAD_REQUEST }, { "not_found", ERR_NOT_FOUND }, { "conflict", ERR_CONFLICT },
-	{ "storage", ERR_STORAGE },	    { "io", ERR_IO },		    { "internal", ERR_INTERNAL },
+	{ "bad_request", ERR_BAD_REQUEST },
+	{ "not_found", ERR_NOT_FOUND },
+	{ "conflict", ERR_CONFLICT },
+	{ "storage", ERR_STORAGE },
+	{ "io", ERR_IO },
+	{ "internal", ERR_INTERNAL },
 	{ "retryable", ERR_RETRYABLE_CONFLICT },
 };
 
 static int malformed(struct err *e, struct str at, const char *why)
 {
 	return err_set(e, ERR_BAD_REQUEST,
-		       "OMNIGRAPH_FAILPOINTS: '%.*s': %s (write name=[S+][P%%][N*]action[->action...];..., action one of error, "
+		       "OMNIGRAPH_FAILPOINTS: '%.*s': %s (write name=[S+][P%%][N*]action[->action...];..., action one "
+		       "of error, "
 		       "error(code), crash, delay(ms), pause, off)",
 		       STR_ARG(at), why);
 }

@@ -125,8 +125,10 @@ static void lists_in_byte_order(void)
 
 static void refuses(void)
 {
-	static const char *const bad[] = { "nothing=error", POINT, POINT "=explode", POINT "=delay(x)", POINT "=error(what)",
-					   POINT "=200%error", POINT "=pause" };
+	static const char *const bad[] = { "nothing=error",	 POINT,
+					   POINT "=explode",	 POINT "=delay(x)",
+					   POINT "=error(what)", POINT "=200%error",
+					   POINT "=pause" };
 	struct err e = ERR_INIT;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -137,8 +139,7 @@ static void refuses(void)
 	CHECK(failpoint_configure(NULL, NULL, NULL) == 0);
 }
 
-CHECK_MAIN("failpoints",
-	   { "an error action fails exactly its point with the literal text", errors },
+CHECK_MAIN("failpoints", { "an error action fails exactly its point with the literal text", errors },
 	   { "skip, limit and chained actions are counted in order", counts },
 	   { "crash kills the process at once", crashes },
 	   { "delay holds the step for its time and lets it go on", delays },
