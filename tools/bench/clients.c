@@ -56,11 +56,9 @@ int clients_run(const struct client_ops *ops, void *arg, unsigned clients, doubl
 
 	pthread_barrier_init(&start, NULL, clients);
 	for (unsigned i = 0; i < clients; i++) {
-		c[i] = (struct client){ .ops = ops,
-					.arg = arg,
-					.index = i,
-					.start = &start,
-					.duration_us = (int64_t)(seconds * 1e6) };
+		c[i] = (struct client){
+			.ops = ops, .arg = arg, .index = i, .start = &start, .duration_us = (int64_t)(seconds * 1e6)
+		};
 		if (pthread_create(&threads[i], NULL, client_main, &c[i]))
 			die("cannot start client %u", i);
 	}

@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 struct client_ops {
-	void *(*open)(void *arg, unsigned client);	      /* before the clock starts, on the client's thread */
-	void (*operation)(void *state, uint64_t unique_number); /* one durable operation; the number is never repeated */
+	void *(*open)(void *arg, unsigned client); /* before the clock starts, on the client's thread */
+	void (*operation)(void *state,
+			  uint64_t unique_number); /* one durable operation; the number is never repeated */
 	void (*close)(void *state);
 };
 

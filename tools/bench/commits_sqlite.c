@@ -28,7 +28,8 @@ static sqlite3 *open_db(const char *path)
 	sqlite3 *db;
 
 	if (sqlite3_open(path, &db) ||
-	    sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=60000", NULL, NULL, NULL))
+	    sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=60000", NULL, NULL,
+			 NULL))
 		die("%s: %s", path, sqlite3_errmsg(db));
 	return db;
 }
@@ -102,7 +103,8 @@ int main(int argc, char **argv)
 	b.path = argv[1];
 	db = open_db(b.path);
 	if (sqlite3_exec(db,
-			 "CREATE TABLE item (slug TEXT PRIMARY KEY, name TEXT NOT NULL, n INTEGER NOT NULL, score REAL NOT NULL)"
+			 "CREATE TABLE item (slug TEXT PRIMARY KEY, name TEXT NOT NULL, n INTEGER NOT NULL, score REAL "
+			 "NOT NULL)"
 			 " WITHOUT ROWID; CREATE INDEX item_name ON item (name)",
 			 NULL, NULL, NULL))
 		die("%s", sqlite3_errmsg(db));
