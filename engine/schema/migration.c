@@ -360,14 +360,42 @@ static void plan_properties(struct planner *p, const struct sc_type *ot, const s
 
 /* --- constraints --------------------------------------------------------------------------------------------------------------- */
 
-static void member_key(const struct sc_type *t, struct str member, struct strbuf *out)
-{
-	bool endpoint = t->kind == SC_EDGE && (str_eqz(member, "src") || str_eqz(member, "dst"));
+/* Endpoints are members without a number; they sort behind the properties. */
+#define MEMBER_SRC (UINT64_MAX - 1)
+#define MEMBER_DST UINT64_MAX
 
-	if (endpoint)
-		sb_adds(out, member);
-	else
-		sb_addf(out, "%llu", (unsigned long long)prop_id_of(t, member));
+static uint64_t member_number(const struct sc_type *t, struct str member)
+{
+	if (t->kind == SC_EDGE && str_eqz(member, "src"))
+		return MEMBER_SRC;
+	if (t->kind == SC_EDGE && str_eqz(member, "dst"))
+		return MEMBER_DST;
+	return prop_id_of(t, member);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Members are a set: their order follows their names and so may change when one is renamed; their numbers do not. */
+static void members_key(struct planner *p, const struct sc_type *t, const struct sc_constraint *k, struct strbuf *out)
+{
+	uint64_t *numbers = arena_array(&p->a, uint64_t, k->n_members + 1);
+
+	for (uint32_t i = 0; i < k->n_members; i++)
+		numbers[i] = member_number(t, k->members[i]);
+	qsort(numbers, k->n_members, sizeof(*numbers), by_number);
+	for (uint32_t i = 0; i < k->n_members; i++) {
+		if (i)
+			sb_addch(out, ',');
+		if (numbers[i] >= MEMBER_SRC)
+			sb_addz(out, numbers[i] == MEMBER_SRC ? "src" : "dst");
+		else
+			sb_addf(out, "%llu", (unsigned long long)numbers[i]);
+	}
 }
 
 static void bound_key(const struct sc_bound *b, struct strbuf *out)
@@ -386,11 +414,7 @@ static const char *constraint_key(struct planner *p, const struct sc_type *t, co
 	const char *s;
 
 	sb_addf(&b, "%s:property:%llu:", words[k->kind], (unsigned long long)t->type_id);
-	for (uint32_t i = 0; i < k->n_members; i++) {
-		if (i)
-			sb_addch(&b, ',');
-		member_key(t, k->members[i], &b);
-	}
+	members_key(p, t, k, &b);
 	if (k->kind == CON_RANGE) {
 		sb_addch(&b, ':');
 		bound_key(&k->min, &b);
