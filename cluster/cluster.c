@@ -27,10 +27,11 @@ int cluster_run(enum cluster_command which, const struct cluster_args *args, str
 		if (!args->resource)
 			return missing(e, "a resource address");
 		if (!args->actor)
-			return err_set(e, ERR_BAD_REQUEST,
-				       "`cluster approve` requires an approver: pass the global --as <ACTOR> flag or set "
-				       "`operator.actor` in ~/.omnigraph/config.yaml — an approval without an approver is "
-				       "meaningless");
+			return err_set(
+				e, ERR_BAD_REQUEST,
+				"`cluster approve` requires an approver: pass the global --as <ACTOR> flag or set "
+				"`operator.actor` in ~/.omnigraph/config.yaml — an approval without an approver is "
+				"meaningless");
 		command_approve(&cmd);
 		break;
 	case CLUSTER_STATUS:

@@ -120,8 +120,8 @@ const char *payload_key(struct arena *a, const char *address, const char *digest
 			    rest + 1, digest);
 }
 
-enum payload_state payload_read(const struct cluster_store *cs, struct arena *a, const char *address, const char *digest,
-				struct str *content, const char **detail)
+enum payload_state payload_read(const struct cluster_store *cs, struct arena *a, const char *address,
+				const char *digest, struct str *content, const char **detail)
 {
 	struct store_object obj = { 0 };
 	char actual[SHA256_HEX_LEN + 1];

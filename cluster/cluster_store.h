@@ -47,8 +47,8 @@ const char *try_delete_object(const struct cluster_store *cs, struct arena *a, c
 const char *payload_key(struct arena *a, const char *address, const char *digest);
 enum payload_state { PAYLOAD_OK, PAYLOAD_MISSING, PAYLOAD_MISMATCH, PAYLOAD_READ_ERROR };
 /* Read and hash a payload. *content is in @a; *detail is the actual digest on a mismatch, the error text on a read error. */
-enum payload_state payload_read(const struct cluster_store *cs, struct arena *a, const char *address, const char *digest,
-				struct str *content, const char **detail);
+enum payload_state payload_read(const struct cluster_store *cs, struct arena *a, const char *address,
+				const char *digest, struct str *content, const char **detail);
 /* Publish a payload; a present one that hashes to its name is left alone, one that does not is written again. */
 int payload_write(const struct cluster_store *cs, struct arena *a, const char *address, const char *digest,
 		  struct str content, struct err *e);

@@ -15,9 +15,9 @@ struct ledger_resource {
 	bool has_bindings;
 	size_t n_bindings;
 	const char **bindings;
-	const char *provider;		   /* graphs: embedding_provider */
+	const char *provider;		    /* graphs: embedding_provider */
 	const struct cfg_provider *profile; /* providers */
-	const char *blob_policy;	   /* graphs: canonical JSON, NULL = deny */
+	const char *blob_policy;	    /* graphs: canonical JSON, NULL = deny */
 };
 
 struct ledger_status {
@@ -38,7 +38,7 @@ struct record_map {
 
 struct ledger {
 	struct arena arena;
-	bool found;		/* a file was read */
+	bool found;		      /* a file was read */
 	char cas[8 + SHA256_HEX_LEN]; /* "sha256:<hex>" of the bytes read or written; "" when there is none */
 	uint64_t revision;
 	const char *config_digest; /* NULL when null */

@@ -20,7 +20,7 @@ struct observations { /* state_observations */
 	uint64_t revision;
 	char cas[8 + SHA256_HEX_LEN]; /* "" when no ledger was read or written */
 	size_t resource_count;
-	bool locked;	      /* held by someone else, or observed */
+	bool locked; /* held by someone else, or observed */
 	bool has_lock_info;
 	struct lock_info lock; /* of that lock, or of the one force-unlock removed */
 	bool lock_acquired;

@@ -173,9 +173,19 @@ bool sidecar_write(const struct cluster_store *cs, struct arena *a, const struct
 
 static void parse_sidecar(struct object *o, struct sidecar *s)
 {
-	static const char *const keys[] = { "schema_version", "operation_id", "started_at", "actor", "kind", "graph_id",
-					    "graph_uri", "observed_manifest_version", "expected_manifest_version",
-					    "desired_schema_digest", "state_cas_base", "approval_id", NULL };
+	static const char *const keys[] = { "schema_version",
+					    "operation_id",
+					    "started_at",
+					    "actor",
+					    "kind",
+					    "graph_id",
+					    "graph_uri",
+					    "observed_manifest_version",
+					    "expected_manifest_version",
+					    "desired_schema_digest",
+					    "state_cas_base",
+					    "approval_id",
+					    NULL };
 	const char *kind;
 	size_t k = 0;
 
@@ -224,7 +234,8 @@ size_t sidecar_list(const struct cluster_store *cs, struct arena *a, enum diag_s
 			n++;
 		else
 			diag_add(d, severity,
-				 r == READ_VERSION ? "unsupported_recovery_sidecar_version" : "invalid_recovery_sidecar",
+				 r == READ_VERSION ? "unsupported_recovery_sidecar_version"
+						   : "invalid_recovery_sidecar",
 				 s->location, "%s; it was left in place", o.why);
 	}
 	free(names.keys);
@@ -267,9 +278,19 @@ bool approval_write(const struct cluster_store *cs, struct arena *a, const struc
 
 static void parse_approval(struct object *o, struct approval *ap)
 {
-	static const char *const keys[] = { "schema_version", "approval_id", "resource", "operation", "reason",
-					    "bound_config_digest", "bound_before_digest", "bound_after_digest",
-					    "approved_by", "created_at", "consumed_at", "consumed_by_operation", NULL };
+	static const char *const keys[] = { "schema_version",
+					    "approval_id",
+					    "resource",
+					    "operation",
+					    "reason",
+					    "bound_config_digest",
+					    "bound_before_digest",
+					    "bound_after_digest",
+					    "approved_by",
+					    "created_at",
+					    "consumed_at",
+					    "consumed_by_operation",
+					    NULL };
 
 	known(o, keys);
 	ap->approval_id = member(o, "approval_id", true);

@@ -11,7 +11,7 @@
 enum sidecar_kind { SIDECAR_GRAPH_CREATE, SIDECAR_SCHEMA_APPLY, SIDECAR_GRAPH_DELETE };
 
 struct sidecar {
-	const char *location; /* display form of the object */
+	const char *location;			       /* display form of the object */
 	const char *operation_id, *started_at, *actor; /* actor NULL when null */
 	enum sidecar_kind kind;
 	const char *graph_id, *graph_uri;
@@ -33,7 +33,7 @@ size_t sidecar_list(const struct cluster_store *cs, struct arena *a, enum diag_s
 struct approval {
 	const char *location, *approval_id, *resource, *operation, *reason;
 	const char *bound_config_digest, *bound_before_digest, *bound_after_digest; /* the last two NULL when null */
-	const char *approved_by, *created_at, *consumed_at, *consumed_by; /* the last two NULL when null */
+	const char *approved_by, *created_at, *consumed_at, *consumed_by;	    /* the last two NULL when null */
 };
 
 bool approval_write(const struct cluster_store *cs, struct arena *a, const struct approval *ap, struct diag_list *d);

@@ -46,8 +46,8 @@ static void add_recovery_record(struct command *cmd, const struct sidecar *s)
 static void say_rolled_forward(struct command *cmd, const struct sidecar *s)
 {
 	diag_add(&cmd->diags, DIAG_WARNING, "cluster_recovery_rolled_forward", graph_address(cmd, s),
-		 "an unfinished %s (operation %s) had taken effect; the ledger now records it", sidecar_kind_word(s->kind),
-		 s->operation_id);
+		 "an unfinished %s (operation %s) had taken effect; the ledger now records it",
+		 sidecar_kind_word(s->kind), s->operation_id);
 }
 
 static void roll_forward(struct command *cmd, struct sweep *sw, const struct sidecar *s, const char *live)
@@ -77,9 +77,10 @@ static void stay_pending(struct command *cmd, struct sweep *sw, const struct sid
 
 static void drifted(struct command *cmd, struct sweep *sw, const struct sidecar *s)
 {
-	both_statuses(cmd, s->graph_id, "drifted", "actual_applied_state_pending",
-		      "the live schema is neither the recorded nor the intended one; run `omnigraph cluster refresh` and "
-		      "plan again");
+	both_statuses(
+		cmd, s->graph_id, "drifted", "actual_applied_state_pending",
+		"the live schema is neither the recorded nor the intended one; run `omnigraph cluster refresh` and "
+		"plan again");
 	stay_pending(cmd, sw, s, "the live schema is neither the recorded nor the intended one");
 }
 
@@ -112,7 +113,8 @@ static void sweep_create(struct command *cmd, struct sweep *sw, const struct sid
 	} else {
 		both_statuses(cmd, s->graph_id, "error", "graph_create_incomplete", o.error);
 		diag_add(&cmd->diags, DIAG_ERROR, "graph_create_incomplete", graph_address(cmd, s),
-			 "the root '%s' was created only in part (%s); remove it and run `omnigraph cluster apply` again",
+			 "the root '%s' was created only in part (%s); remove it and run `omnigraph cluster apply` "
+			 "again",
 			 s->graph_uri, o.error);
 		keep(sw, s);
 	}

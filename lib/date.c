@@ -73,8 +73,8 @@ static bool strict_date(struct cursor *c, int32_t *days)
 {
 	unsigned y, m, d;
 
-	return number(c, 4, &y) && take(c, '-') && number(c, 2, &m) && take(c, '-') &&
-	       number(c, 2, &d) && to_days(y, m, d, days);
+	return number(c, 4, &y) && take(c, '-') && number(c, 2, &m) && take(c, '-') && number(c, 2, &d) &&
+	       to_days(y, m, d, days);
 }
 
 /* One or two digits. */
@@ -90,8 +90,8 @@ static bool month_day(struct cursor *c, int64_t y, int32_t *days)
 {
 	unsigned m, d;
 
-	return take(c, '-') && short_number(c, &m) && take(c, '-') && short_number(c, &d) &&
-	       at_end(c) && to_days(y, m, d, days);
+	return take(c, '-') && short_number(c, &m) && take(c, '-') && short_number(c, &d) && at_end(c) &&
+	       to_days(y, m, d, days);
 }
 
 static bool signed_date(struct cursor *c, bool neg, int32_t *days)
@@ -99,8 +99,7 @@ static bool signed_date(struct cursor *c, bool neg, int32_t *days)
 	size_t n = count_digits(c);
 	unsigned y;
 
-	return n >= 4 && n <= YEAR_DIGITS_MAX && number(c, n, &y) &&
-	       month_day(c, neg ? -(int64_t)y : y, days);
+	return n >= 4 && n <= YEAR_DIGITS_MAX && number(c, n, &y) && month_day(c, neg ? -(int64_t)y : y, days);
 }
 
 /* The forms without a time of day, filling the whole text. */
@@ -114,8 +113,7 @@ static bool load_date_only(struct str s, int32_t *days)
 	if (take(&c, '-'))
 		return signed_date(&c, true, days);
 	if (count_digits(&c) == 8 && s.n == 8)
-		return number(&c, 4, &y) && number(&c, 2, &m) && number(&c, 2, &d) &&
-		       to_days(y, m, d, days);
+		return number(&c, 4, &y) && number(&c, 2, &m) && number(&c, 2, &d) && to_days(y, m, d, days);
 	return count_digits(&c) == 4 && number(&c, 4, &y) && month_day(&c, y, days);
 }
 
@@ -138,8 +136,7 @@ static bool fraction(struct cursor *c, unsigned *ms)
 	return true;
 }
 
-static bool time_of_day(unsigned h, unsigned m, unsigned s, unsigned s_max, unsigned ms,
-			int64_t *out)
+static bool time_of_day(unsigned h, unsigned m, unsigned s, unsigned s_max, unsigned ms, int64_t *out)
 {
 	if (h > 23 || m > 59 || s > s_max)
 		return false;
@@ -155,8 +152,8 @@ static bool load_time(struct cursor *c, int64_t *out)
 	if (count_digits(c) == 6) {
 		if (!number(c, 2, &h) || !number(c, 2, &m) || !number(c, 2, &s))
 			return false;
-	} else if (count_digits(c) != 2 || !number(c, 2, &h) || !take(c, ':') ||
-		   !number(c, 2, &m) || !take(c, ':') || !number(c, 2, &s) || !fraction(c, &ms)) {
+	} else if (count_digits(c) != 2 || !number(c, 2, &h) || !take(c, ':') || !number(c, 2, &m) || !take(c, ':') ||
+		   !number(c, 2, &s) || !fraction(c, &ms)) {
 		return false;
 	}
 	return time_of_day(h, m, s, 60, ms, out);
@@ -205,8 +202,7 @@ static bool load_with_time(struct str s, int64_t *ms)
 	int64_t in_day, zone;
 	int32_t days;
 
-	if (!strict_date(&c, &days) || !take_any(&c, "Tt ") || !load_time(&c, &in_day) ||
-	    !load_zone(&c, &zone))
+	if (!strict_date(&c, &days) || !take_any(&c, "Tt ") || !load_time(&c, &in_day) || !load_zone(&c, &zone))
 		return false;
 	*ms = days * MS_PER_DAY + in_day - zone;
 	return true;
@@ -266,8 +262,7 @@ static bool query_zone(struct cursor *c, int64_t *out)
 	neg = take(c, '-');
 	if (!neg && !take(c, '+'))
 		return false;
-	return number(c, 2, &h) && take(c, ':') && number(c, 2, &m) && at_end(c) &&
-	       offset_ms(h, m, neg, out);
+	return number(c, 2, &h) && take(c, ':') && number(c, 2, &m) && at_end(c) && offset_ms(h, m, neg, out);
 }
 
 bool datetime_parse_query(struct str s, int64_t *ms)
@@ -278,8 +273,7 @@ bool datetime_parse_query(struct str s, int64_t *ms)
 
 	if (!strict_date(&c, &days))
 		return false;
-	if (!at_end(&c) &&
-	    (!take_any(&c, "T ") || !query_time(&c, &in_day) || !query_zone(&c, &zone)))
+	if (!at_end(&c) && (!take_any(&c, "T ") || !query_time(&c, &in_day) || !query_zone(&c, &zone)))
 		return false;
 	*ms = days * MS_PER_DAY + in_day - zone;
 	return true;
@@ -303,8 +297,7 @@ static size_t format_day(char *out, size_t cap, int64_t day)
 	civil_from_days(day, &y, &m, &d);
 	if (y >= 0 && y <= 9999)
 		return (size_t)snprintf(out, cap, "%04" PRId64 "-%02u-%02u", y, m, d);
-	return (size_t)snprintf(out, cap, "%c%04" PRId64 "-%02u-%02u", y < 0 ? '-' : '+',
-				y < 0 ? -y : y, m, d);
+	return (size_t)snprintf(out, cap, "%c%04" PRId64 "-%02u-%02u", y < 0 ? '-' : '+', y < 0 ? -y : y, m, d);
 }
 
 size_t date_format(char *out, int32_t days)
@@ -315,10 +308,9 @@ size_t date_format(char *out, int32_t days)
 size_t datetime_format(char *out, int64_t ms)
 {
 	int64_t day = floor_day(ms);
-	unsigned in_day = (unsigned)((ms % MS_PER_DAY + MS_PER_DAY) % MS_PER_DAY),
-		 sec = in_day / 1000;
+	unsigned in_day = (unsigned)((ms % MS_PER_DAY + MS_PER_DAY) % MS_PER_DAY), sec = in_day / 1000;
 	size_t n = format_day(out, 48, day);
 
-	return n + (size_t)snprintf(out + n, 48 - n, "T%02u:%02u:%02u.%03uZ", sec / 3600,
-				    sec / 60 % 60, sec % 60, in_day % 1000);
+	return n + (size_t)snprintf(out + n, 48 - n, "T%02u:%02u:%02u.%03uZ", sec / 3600, sec / 60 % 60, sec % 60,
+				    in_day % 1000);
 }

@@ -11,8 +11,8 @@ static void push(struct diag_list *l, struct diag d)
 	l->n_errors += d.severity == DIAG_ERROR;
 }
 
-void diag_add(struct diag_list *l, enum diag_severity severity, const char *code, const char *path,
-	      const char *fmt, ...)
+void diag_add(struct diag_list *l, enum diag_severity severity, const char *code, const char *path, const char *fmt,
+	      ...)
 {
 	struct strbuf b = STRBUF_INIT;
 	va_list ap;
@@ -66,7 +66,7 @@ void diag_write_text(struct strbuf *out, const struct diag_list *l)
 	for (size_t i = 0; i < l->n; i++) {
 		const struct diag *d = &l->items[i];
 
-		sb_addf(out, "%s %s %s: %s\n", d->severity == DIAG_ERROR ? "ERROR" : "WARN ",
-			d->code, d->path, d->message);
+		sb_addf(out, "%s %s %s: %s\n", d->severity == DIAG_ERROR ? "ERROR" : "WARN ", d->code, d->path,
+			d->message);
 	}
 }

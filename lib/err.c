@@ -204,8 +204,7 @@ bool err_has_detail(const struct err *e, const char *name)
 	return find_detail(e, name) != NULL;
 }
 
-void err_position(struct err *e, uint32_t line, uint32_t column, uint32_t span_start,
-		  uint32_t span_end)
+void err_position(struct err *e, uint32_t line, uint32_t column, uint32_t span_start, uint32_t span_end)
 {
 	if (!e)
 		return;

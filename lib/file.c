@@ -28,8 +28,7 @@ static int read_all(int fd, const char *path, size_t max, struct strbuf *out, st
 		if (!got)
 			return 0;
 		if (out->n - start > max)
-			return err_set_rc(e, -EFBIG, ERR_IO,
-					  "cannot read '%s': larger than the limit of %zu bytes",
+			return err_set_rc(e, -EFBIG, ERR_IO, "cannot read '%s': larger than the limit of %zu bytes",
 					  path, max);
 	}
 }

@@ -301,8 +301,7 @@ static int fail_yajl(struct err *e, yajl_handle h, struct str src, size_t at)
 static int fail_stopped(struct builder *b, struct err *e)
 {
 	if (b->stop == STOP_DUPLICATE)
-		return err_set(e, ERR_BAD_REQUEST, "duplicate JSON member '%.*s'",
-			       STR_ARG(b->duplicate));
+		return err_set(e, ERR_BAD_REQUEST, "duplicate JSON member '%.*s'", STR_ARG(b->duplicate));
 	return err_set(e, ERR_BAD_REQUEST, "nesting deeper than %" PRIu32, b->max_depth);
 }
 
@@ -389,8 +388,7 @@ static size_t skip_space(struct str s, size_t at)
 /* --- one value ------------------------------------------------------------------------------- */
 
 /* Run yajl from @start; *end_at is the offset behind the value. */
-static int run(yajl_handle h, struct builder *b, struct str src, size_t start, size_t *end_at,
-	       struct err *e)
+static int run(yajl_handle h, struct builder *b, struct str src, size_t start, size_t *end_at, struct err *e)
 {
 	const unsigned char *text = (const unsigned char *)src.s + start;
 	yajl_status st = yajl_parse(h, text, src.n - start);
@@ -408,8 +406,8 @@ static int run(yajl_handle h, struct builder *b, struct str src, size_t start, s
 	return 0;
 }
 
-static int parse_value(struct arena *a, struct str src, size_t *pos, const struct json_opts *opts,
-		       struct json **out, struct err *e)
+static int parse_value(struct arena *a, struct str src, size_t *pos, const struct json_opts *opts, struct json **out,
+		       struct err *e)
 {
 	yajl_alloc_funcs mem = { y_malloc, y_realloc, y_free, a };
 	struct builder b;
@@ -433,8 +431,7 @@ static int parse_value(struct arena *a, struct str src, size_t *pos, const struc
 	return rc;
 }
 
-int json_parse(struct arena *a, struct str src, const struct json_opts *opts, struct json **out,
-	       struct err *e)
+int json_parse(struct arena *a, struct str src, const struct json_opts *opts, struct json **out, struct err *e)
 {
 	size_t pos = skip_space(src, 0);
 	int rc;
@@ -453,8 +450,8 @@ int json_parse(struct arena *a, struct str src, const struct json_opts *opts, st
 	return rc;
 }
 
-int json_parse_next(struct arena *a, struct str src, size_t *pos, const struct json_opts *opts,
-		    struct json **out, struct err *e)
+int json_parse_next(struct arena *a, struct str src, size_t *pos, const struct json_opts *opts, struct json **out,
+		    struct err *e)
 {
 	*out = NULL;
 	*pos = skip_space(src, *pos);

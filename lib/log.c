@@ -85,8 +85,7 @@ static int parse_filter(struct logger *l, struct err *e)
 	return rc;
 }
 
-int logger_new(int fd, const char *filter, enum log_level dflt, bool json, struct logger **out,
-	       struct err *e)
+int logger_new(int fd, const char *filter, enum log_level dflt, bool json, struct logger **out, struct err *e)
 {
 	struct logger *l = mem_zalloc(sizeof(*l));
 	int rc;
@@ -144,8 +143,7 @@ static bool needs_quotes(struct str s)
 	if (!s.n)
 		return true;
 	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.s[i] <= ' ' || s.s[i] == '"' || s.s[i] == '=' ||
-		    s.s[i] == '\\' || s.s[i] == 0x7f)
+		if ((unsigned char)s.s[i] <= ' ' || s.s[i] == '"' || s.s[i] == '=' || s.s[i] == '\\' || s.s[i] == 0x7f)
 			return true;
 	return false;
 }
@@ -162,8 +160,8 @@ static void add_message(struct strbuf *b, const char *message)
 			sb_addch(b, *message);
 }
 
-static void text_line(struct strbuf *b, const char *ts, enum log_level level, const char *target,
-		      const char *message, const struct log_field *fields, size_t n)
+static void text_line(struct strbuf *b, const char *ts, enum log_level level, const char *target, const char *message,
+		      const struct log_field *fields, size_t n)
 {
 	sb_addf(b, "%s %s %s: ", ts, level_names[level], target);
 	add_message(b, message);
@@ -206,8 +204,8 @@ static void json_text(struct json_writer *w, struct str s)
 	sb_free(&b);
 }
 
-static void json_line(struct strbuf *b, const char *ts, enum log_level level, const char *target,
-		      const char *message, const struct log_field *fields, size_t n)
+static void json_line(struct strbuf *b, const char *ts, enum log_level level, const char *target, const char *message,
+		      const struct log_field *fields, size_t n)
 {
 	struct json_writer w;
 

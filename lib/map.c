@@ -46,8 +46,8 @@ static inline uint64_t load_le(const unsigned char *p, size_t n)
  * rounds. */
 uint64_t siphash13(uint64_t k0, uint64_t k1, const void *data, size_t n)
 {
-	uint64_t v[4] = { k0 ^ 0x736f6d6570736575ull, k1 ^ 0x646f72616e646f6dull,
-			  k0 ^ 0x6c7967656e657261ull, k1 ^ 0x7465646279746573ull };
+	uint64_t v[4] = { k0 ^ 0x736f6d6570736575ull, k1 ^ 0x646f72616e646f6dull, k0 ^ 0x6c7967656e657261ull,
+			  k1 ^ 0x7465646279746573ull };
 	const unsigned char *p = data;
 	size_t left = n;
 	uint64_t w;

@@ -126,10 +126,8 @@ static int decimal_point(double v)
 /* The multiple of 10^drop nearest to @n / 2^shift, divided by 10^drop; ties to even. */
 static uint64_t round_digits(unsigned __int128 n, unsigned shift, int drop)
 {
-	uint64_t unit = pow10_u64[drop], whole = (uint64_t)(n >> shift), q = whole / unit,
-		 r = whole % unit;
-	unsigned __int128 rest =
-		((unsigned __int128)r << shift | (n & (((unsigned __int128)1 << shift) - 1))) * 2;
+	uint64_t unit = pow10_u64[drop], whole = (uint64_t)(n >> shift), q = whole / unit, r = whole % unit;
+	unsigned __int128 rest = ((unsigned __int128)r << shift | (n & (((unsigned __int128)1 << shift) - 1))) * 2;
 	unsigned __int128 full = (unsigned __int128)unit << shift;
 
 	return q + (rest > full || (rest == full && (q & 1)));
@@ -377,9 +375,8 @@ static bool scan(struct str s, struct number_text *t)
  * rounded result. */
 static bool fast_value(const struct number_text *t, double *out)
 {
-	static const double pow10[] = { 1e0,  1e1,  1e2,  1e3,	1e4,  1e5,  1e6,  1e7,
-					1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-					1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+	static const double pow10[] = { 1e0,  1e1,  1e2,  1e3,	1e4,  1e5,  1e6,  1e7,	1e8,  1e9,  1e10, 1e11,
+					1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
 	double v = (double)t->mantissa;
 
 	if (!t->exact || FLT_EVAL_METHOD != 0)

@@ -12,8 +12,7 @@ bool str_starts(struct str a, struct str prefix)
 
 bool str_ends(struct str a, struct str suffix)
 {
-	return a.n >= suffix.n &&
-	       (suffix.n == 0 || memcmp(a.s + a.n - suffix.n, suffix.s, suffix.n) == 0);
+	return a.n >= suffix.n && (suffix.n == 0 || memcmp(a.s + a.n - suffix.n, suffix.s, suffix.n) == 0);
 }
 
 static bool ascii_space(char c)
@@ -44,8 +43,7 @@ static bool wide_space(const char *p, size_t n)
 		return u[1] == 0x9a && u[2] == 0x80;
 	case 0xe2: /* U+2000..200A, 2028, 2029, 202F, 205F */
 		if (u[1] == 0x80)
-			return (u[2] >= 0x80 && u[2] <= 0x8a) || u[2] == 0xa8 || u[2] == 0xa9 ||
-			       u[2] == 0xaf;
+			return (u[2] >= 0x80 && u[2] <= 0x8a) || u[2] == 0xa8 || u[2] == 0xa9 || u[2] == 0xaf;
 		return u[1] == 0x81 && u[2] == 0x9f;
 	case 0xe3: /* U+3000 */
 		return u[1] == 0x80 && u[2] == 0x80;
@@ -120,8 +118,7 @@ bool str_to_u64(struct str a, uint64_t *out)
 	for (size_t i = 0; i < a.n; i++) {
 		if (a.s[i] < '0' || a.s[i] > '9')
 			return false;
-		if (__builtin_mul_overflow(v, 10, &v) ||
-		    __builtin_add_overflow(v, (uint64_t)(a.s[i] - '0'), &v))
+		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (uint64_t)(a.s[i] - '0'), &v))
 			return false;
 	}
 	*out = v;

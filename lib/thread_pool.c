@@ -44,16 +44,15 @@ static size_t stack_bytes(size_t want)
 	return (want + page - 1) / page * page;
 }
 
-int thread_pool_new(const char *name, unsigned threads, size_t stack, size_t queue_max,
-		    struct thread_pool **out, struct err *e)
+int thread_pool_new(const char *name, unsigned threads, size_t stack, size_t queue_max, struct thread_pool **out,
+		    struct err *e)
 {
 	struct thread_pool *p;
 	int rc;
 
 	*out = NULL;
 	if (!threads || threads > THREADS_MAX)
-		return err_set(e, ERR_BAD_REQUEST, "a thread pool needs 1 to %u threads, not %u",
-			       THREADS_MAX, threads);
+		return err_set(e, ERR_BAD_REQUEST, "a thread pool needs 1 to %u threads, not %u", THREADS_MAX, threads);
 	p = mem_zalloc(sizeof(*p));
 	pthread_attr_init(&p->attr);
 	rc = pthread_attr_setstacksize(&p->attr, stack_bytes(stack));

@@ -80,8 +80,8 @@ void time_format_us(char *out, int64_t us, int frac_digits)
 	}
 	sec = (unsigned)(in_day / US_PER_SECOND);
 	civil_from_days(day, &y, &m, &d);
-	n = (size_t)snprintf(out, 32, "%04" PRId64 "-%02u-%02uT%02u:%02u:%02u", y, m, d, sec / 3600,
-			     sec / 60 % 60, sec % 60);
+	n = (size_t)snprintf(out, 32, "%04" PRId64 "-%02u-%02uT%02u:%02u:%02u", y, m, d, sec / 3600, sec / 60 % 60,
+			     sec % 60);
 	if (n > 32 - 9)
 		return; /* a year of many digits: no room for a fraction */
 	if (frac_digits == 3)

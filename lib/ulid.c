@@ -56,8 +56,7 @@ void ulid_new(char out[ULID_LEN + 1])
 
 static bool in_alphabet(char c)
 {
-	return (c >= '0' && c <= '9') ||
-	       (c >= 'A' && c <= 'Z' && c != 'I' && c != 'L' && c != 'O' && c != 'U');
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z' && c != 'I' && c != 'L' && c != 'O' && c != 'U');
 }
 
 bool ulid_valid(struct str s)

@@ -90,8 +90,7 @@ uint32_t utf8_next(const char **p, const char *end)
 		cp = (u[0] & 0x0fu) << 12 | (u[1] & 0x3fu) << 6 | (u[2] & 0x3fu);
 		break;
 	case 4:
-		cp = (u[0] & 0x07u) << 18 | (u[1] & 0x3fu) << 12 | (u[2] & 0x3fu) << 6 |
-		     (u[3] & 0x3fu);
+		cp = (u[0] & 0x07u) << 18 | (u[1] & 0x3fu) << 12 | (u[2] & 0x3fu) << 6 | (u[3] & 0x3fu);
 		break;
 	default: /* the caller broke the contract; stay inside the text */
 		cp = 0xfffd;

@@ -80,8 +80,8 @@ static bool known_tag(const yaml_char_t *tag)
 	return false;
 }
 
-static int check_node(struct loader *l, const yaml_char_t *anchor, const yaml_char_t *tag,
-		      yaml_mark_t at, struct err *e)
+static int check_node(struct loader *l, const yaml_char_t *anchor, const yaml_char_t *tag, yaml_mark_t at,
+		      struct err *e)
 {
 	if (anchor)
 		return fail(e, at, "anchors and aliases are not supported; write the value out");
@@ -99,15 +99,13 @@ static int on_scalar(struct loader *l, const yaml_event_t *ev, struct err *e)
 
 	if (rc)
 		return rc;
-	node.text = arena_str(l->arena, (struct str){ (const char *)ev->data.scalar.value,
-						      ev->data.scalar.length });
-	node.plain =
-		ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && ev->data.scalar.plain_implicit;
+	node.text = arena_str(l->arena, (struct str){ (const char *)ev->data.scalar.value, ev->data.scalar.length });
+	node.plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && ev->data.scalar.plain_implicit;
 	return add_child(l, &node, ev->start_mark, e);
 }
 
-static int on_start(struct loader *l, enum yaml_type type, const yaml_char_t *anchor,
-		    const yaml_char_t *tag, yaml_mark_t at, struct err *e)
+static int on_start(struct loader *l, enum yaml_type type, const yaml_char_t *anchor, const yaml_char_t *tag,
+		    yaml_mark_t at, struct err *e)
 {
 	int rc = check_node(l, anchor, tag, at, e);
 	char buf[48];
@@ -160,16 +158,15 @@ static int on_event(struct loader *l, const yaml_event_t *ev, struct err *e)
 			return fail(e, ev->start_mark, "more than one document");
 		return 0;
 	case YAML_ALIAS_EVENT:
-		return fail(e, ev->start_mark,
-			    "anchors and aliases are not supported; write the value out");
+		return fail(e, ev->start_mark, "anchors and aliases are not supported; write the value out");
 	case YAML_SCALAR_EVENT:
 		return on_scalar(l, ev, e);
 	case YAML_SEQUENCE_START_EVENT:
-		return on_start(l, YAML_SEQ, ev->data.sequence_start.anchor,
-				ev->data.sequence_start.tag, ev->start_mark, e);
+		return on_start(l, YAML_SEQ, ev->data.sequence_start.anchor, ev->data.sequence_start.tag,
+				ev->start_mark, e);
 	case YAML_MAPPING_START_EVENT:
-		return on_start(l, YAML_MAP, ev->data.mapping_start.anchor,
-				ev->data.mapping_start.tag, ev->start_mark, e);
+		return on_start(l, YAML_MAP, ev->data.mapping_start.anchor, ev->data.mapping_start.tag, ev->start_mark,
+				e);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
 		return on_end(l, ev->start_mark, e);
@@ -201,15 +198,14 @@ int yaml_parse(struct arena *a, struct str src, struct yaml **out, struct err *e
 
 	*out = NULL;
 	if (src.n > YAML_BYTES_MAX)
-		return err_set(e, ERR_BAD_REQUEST, "the YAML text has %zu bytes; the limit is %u",
-			       src.n, YAML_BYTES_MAX);
+		return err_set(e, ERR_BAD_REQUEST, "the YAML text has %zu bytes; the limit is %u", src.n,
+			       YAML_BYTES_MAX);
 	l = mem_zalloc(sizeof(*l));
 	l->arena = a;
 	if (!yaml_parser_initialize(&l->parser))
 		abort();
 	yaml_parser_set_encoding(&l->parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&l->parser, (const unsigned char *)(src.n ? src.s : ""),
-				     src.n);
+	yaml_parser_set_input_string(&l->parser, (const unsigned char *)(src.n ? src.s : ""), src.n);
 	rc = run(l, e);
 	if (!rc && !(l->root && l->root->type == YAML_SCALAR && l->root->plain && !l->root->text.n))
 		*out = l->root;
@@ -310,13 +306,11 @@ static bool number_text(struct arena *a, struct str s, struct json *v)
 		int_at++;
 	v->type = JSON_NUMBER;
 	v->is_int = int_end == s.n;
-	v->text = str_from(arena_printf(a, "%s%.*s%s%.*s%s%.*s", neg ? "-" : "",
-					int_end > int_at ? (int)(int_end - int_at) : 1,
-					int_end > int_at ? s.s + int_at : "0", v->is_int ? "" : ".",
-					frac_end > frac_at ? (int)(frac_end - frac_at) : !v->is_int,
-					frac_end > frac_at ? s.s + frac_at : "0",
-					exp_end > exp_at ? "e" : "", (int)(exp_end - exp_at),
-					s.s + exp_at));
+	v->text = str_from(arena_printf(
+		a, "%s%.*s%s%.*s%s%.*s", neg ? "-" : "", int_end > int_at ? (int)(int_end - int_at) : 1,
+		int_end > int_at ? s.s + int_at : "0", v->is_int ? "" : ".",
+		frac_end > frac_at ? (int)(frac_end - frac_at) : !v->is_int, frac_end > frac_at ? s.s + frac_at : "0",
+		exp_end > exp_at ? "e" : "", (int)(exp_end - exp_at), s.s + exp_at));
 	return true;
 }
 

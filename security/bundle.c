@@ -13,11 +13,11 @@ static const struct action {
 	bool server;
 	enum scope_key scope;
 } actions[] = {
-	{ "read", false, SCOPE_BRANCH },	   { "export", false, SCOPE_BRANCH },
-	{ "change", false, SCOPE_BRANCH },	   { "schema_apply", false, SCOPE_TARGET },
+	{ "read", false, SCOPE_BRANCH },	  { "export", false, SCOPE_BRANCH },
+	{ "change", false, SCOPE_BRANCH },	  { "schema_apply", false, SCOPE_TARGET },
 	{ "branch_create", false, SCOPE_TARGET }, { "branch_delete", false, SCOPE_TARGET },
 	{ "branch_merge", false, SCOPE_TARGET },  { "admin", false, SCOPE_NONE },
-	{ "graph_list", true, SCOPE_NONE },	   { "invoke_query", false, SCOPE_NONE },
+	{ "graph_list", true, SCOPE_NONE },	  { "invoke_query", false, SCOPE_NONE },
 };
 
 struct rule {
@@ -83,7 +83,8 @@ static int check_map(const struct yaml *v, const char *path, const char *const *
 		for (k = 0; keys[k]; k++)
 			if (strcmp(keys[k], "kind"))
 				sb_addf(&list, "%s`%s`", k ? ", " : "", keys[k]);
-		rc = shape(e, &v->keys[i], path, "unknown field `%.*s`, expected one of %s", STR_ARG(v->keys[i].text), list.s);
+		rc = shape(e, &v->keys[i], path, "unknown field `%.*s`, expected one of %s", STR_ARG(v->keys[i].text),
+			   list.s);
 		sb_free(&list);
 		return rc;
 	}
@@ -133,10 +134,12 @@ static int parse_actions(struct bundle *b, struct rule *r, const struct yaml *v,
 		while (k < ARRAY_SIZE(actions) && !str_eqz(v->items[i].text, actions[k].name))
 			k++;
 		if (k == ARRAY_SIZE(actions))
-			return shape(e, &v->items[i], arena_printf(&b->arena, "%s[%zu]", path, i),
-				     "unknown variant `%.*s`, expected one of `read`, `export`, `change`, `schema_apply`, "
-				     "`branch_create`, `branch_delete`, `branch_merge`, `admin`, `graph_list`, `invoke_query`",
-				     STR_ARG(v->items[i].text));
+			return shape(
+				e, &v->items[i], arena_printf(&b->arena, "%s[%zu]", path, i),
+				"unknown variant `%.*s`, expected one of `read`, `export`, `change`, `schema_apply`, "
+				"`branch_create`, `branch_delete`, `branch_merge`, `admin`, `graph_list`, "
+				"`invoke_query`",
+				STR_ARG(v->items[i].text));
 		r->actions[r->n_actions++] = &actions[k];
 	}
 	return 0;
@@ -309,10 +312,12 @@ static int check_scopes(const struct rule *r, struct err *e)
 {
 	if (r->branch_scope && r->target_scope)
 		return err_set(e, ERR_BAD_REQUEST,
-			       "policy rule '%.*s' may specify branch_scope or target_branch_scope, not both", STR_ARG(r->id));
+			       "policy rule '%.*s' may specify branch_scope or target_branch_scope, not both",
+			       STR_ARG(r->id));
 	for (size_t i = 0; r->branch_scope && i < r->n_actions; i++)
 		if (r->actions[i]->scope != SCOPE_BRANCH)
-			return err_set(e, ERR_BAD_REQUEST, "policy rule '%.*s' uses branch_scope with unsupported action '%s'",
+			return err_set(e, ERR_BAD_REQUEST,
+				       "policy rule '%.*s' uses branch_scope with unsupported action '%s'",
 				       STR_ARG(r->id), r->actions[i]->name);
 	for (size_t i = 0; r->target_scope && i < r->n_actions; i++)
 		if (r->actions[i]->scope != SCOPE_TARGET)
@@ -334,12 +339,14 @@ static int check_rule(struct bundle *b, size_t at, struct err *e)
 		if (str_eq(b->rules[i].id, r->id))
 			return err_set(e, ERR_BAD_REQUEST, "duplicate policy rule id '%.*s'", STR_ARG(r->id));
 	if (blank(r->group))
-		return err_set(e, ERR_BAD_REQUEST, "policy rule '%.*s' must reference a non-blank group", STR_ARG(r->id));
+		return err_set(e, ERR_BAD_REQUEST, "policy rule '%.*s' must reference a non-blank group",
+			       STR_ARG(r->id));
 	if (!group_known(b, r->group))
 		return err_set(e, ERR_BAD_REQUEST, "policy rule '%.*s' references unknown group '%.*s'", STR_ARG(r->id),
 			       STR_ARG(r->group));
 	if (!r->n_actions)
-		return err_set(e, ERR_BAD_REQUEST, "policy rule '%.*s' must include at least one action", STR_ARG(r->id));
+		return err_set(e, ERR_BAD_REQUEST, "policy rule '%.*s' must include at least one action",
+			       STR_ARG(r->id));
 	rc = check_scopes(r, e);
 	if (rc)
 		return rc;
@@ -348,10 +355,11 @@ static int check_rule(struct bundle *b, size_t at, struct err *e)
 		graph |= !r->actions[i]->server;
 	}
 	if (server && graph)
-		return err_set(e, ERR_BAD_REQUEST,
-			       "policy rule '%.*s' mixes the server-scoped action `graph_list` with per-graph actions; split "
-			       "into separate rules",
-			       STR_ARG(r->id));
+		return err_set(
+			e, ERR_BAD_REQUEST,
+			"policy rule '%.*s' mixes the server-scoped action `graph_list` with per-graph actions; split "
+			"into separate rules",
+			STR_ARG(r->id));
 	return 0;
 }
 
@@ -378,14 +386,16 @@ static int check_kind(const struct bundle *b, enum policy_kind kind, struct err 
 	if (!a)
 		return 0;
 	if (kind == POLICY_GRAPH)
-		return err_set(e, ERR_BAD_REQUEST,
-			       "policy rule '%.*s' uses server-scoped action '%s' in a Graph policy file; move it to a server "
-			       "policy file",
-			       STR_ARG(r->id), a->name);
-	return err_set(e, ERR_BAD_REQUEST,
-		       "policy rule '%.*s' uses per-graph action '%s' in a Server policy file; move it to a per-graph policy "
-		       "file",
-		       STR_ARG(r->id), a->name);
+		return err_set(
+			e, ERR_BAD_REQUEST,
+			"policy rule '%.*s' uses server-scoped action '%s' in a Graph policy file; move it to a server "
+			"policy file",
+			STR_ARG(r->id), a->name);
+	return err_set(
+		e, ERR_BAD_REQUEST,
+		"policy rule '%.*s' uses per-graph action '%s' in a Server policy file; move it to a per-graph policy "
+		"file",
+		STR_ARG(r->id), a->name);
 }
 
 /* `kind:` of documents for older loaders (5.1). */
@@ -399,7 +409,8 @@ static int check_kind_key(const struct bundle *b, enum policy_kind kind, struct 
 		return 0;
 	server = str_eqz(b->kind, "server");
 	if (!server && !str_eqz(b->kind, "graph"))
-		return err_set(e, ERR_BAD_REQUEST, "policy kind '%.*s' is unknown; remove the `kind:` line", STR_ARG(b->kind));
+		return err_set(e, ERR_BAD_REQUEST, "policy kind '%.*s' is unknown; remove the `kind:` line",
+			       STR_ARG(b->kind));
 	a = foreign_action(b, server, &r);
 	if (a)
 		return err_set(e, ERR_BAD_REQUEST, "policy kind '%.*s' contradicts action '%s' of rule '%.*s'",

@@ -156,7 +156,8 @@ static bool lands(struct merge *m, const struct change *ch)
 
 struct violations {
 	struct merge *m;
-	struct map seen; /* "<type key> range" and "<type key> enum": at most one value conflict of each per type (11.5) */
+	struct map
+		seen; /* "<type key> range" and "<type key> enum": at most one value conflict of each per type (11.5) */
 };
 
 static bool first_of_its_kind(struct violations *v, const struct violation *x)
@@ -233,7 +234,8 @@ static int target_moved(const struct merge *m, const char *now, struct err *e)
 
 	sb_addf(&member, "graph_head:%s", m->target_name);
 	rc = err_set(e, ERR_READ_SET_CHANGED,
-		     "write authority '%s' changed during preparation (expected %s, current %s) — reprepare from the current branch "
+		     "write authority '%s' changed during preparation (expected %s, current %s) — reprepare from the "
+		     "current branch "
 		     "state",
 		     member.s, expected, now);
 	err_detail(e, "member", member.s);
@@ -293,7 +295,8 @@ static int capture(struct merge *m, const char *source, struct err *e)
 		rc = graph_snapshot(m->g, m->target_name, NULL, &m->target, e);
 	if (!rc && strcmp(snapshot_catalog(m->source)->compiled_digest, snapshot_catalog(m->target)->compiled_digest)) {
 		rc = err_set(e, ERR_READ_SET_CHANGED,
-			     "write authority 'branch_merge_source_schema' changed during preparation — reprepare from the current "
+			     "write authority 'branch_merge_source_schema' changed during preparation — reprepare from "
+			     "the current "
 			     "branch state");
 		err_detail(e, "member", "branch_merge_source_schema");
 	}
@@ -343,8 +346,8 @@ static int check_names(const struct merge_opts *opts, char **source, char **targ
 	if (!rc)
 		rc = branch_name_check(opts->target ? opts->target : "main", "branch_merge", target, e);
 	if (rc && strstr(err_msg(e), "internal system ref"))
-		return err_set(e, ERR_BAD_REQUEST, "branch_merge does not allow internal system refs ('%s' -> '%s')", opts->source,
-			       opts->target ? opts->target : "main");
+		return err_set(e, ERR_BAD_REQUEST, "branch_merge does not allow internal system refs ('%s' -> '%s')",
+			       opts->source, opts->target ? opts->target : "main");
 	if (!rc && !strcmp(*source, *target))
 		return err_set(e, ERR_BAD_REQUEST, "branch_merge requires distinct source and target branches");
 	return rc;

@@ -88,7 +88,8 @@ static bool better(const struct ancestor *a, const struct ancestor *b)
 	return strcmp(a->ci.id, b->ci.id) > 0;
 }
 
-int merge_base(struct graph *g, const char *source_head, const char *target_head, struct commit_info *base, struct err *e)
+int merge_base(struct graph *g, const char *source_head, const char *target_head, struct commit_info *base,
+	       struct err *e)
 {
 	struct ancestry an = { 0 };
 	struct branch_walk w = { g, &an, e };
@@ -108,7 +109,8 @@ int merge_base(struct graph *g, const char *source_head, const char *target_head
 	if (!rc && best)
 		commit_info_copy(base, &best->ci);
 	else if (!rc)
-		rc = err_set(e, ERR_CONFLICT, "commits '%s' and '%s' have no common ancestor", source_head, target_head);
+		rc = err_set(e, ERR_CONFLICT, "commits '%s' and '%s' have no common ancestor", source_head,
+			     target_head);
 	for (struct map_entry *m = map_first(&an.by_id); m; m = map_next(&an.by_id, m))
 		commit_info_clear(&((struct ancestor *)m->value)->ci);
 	map_free(&an.by_id);

@@ -9,6 +9,7 @@
  * Of the commits reachable from both heads over both parents, the one with the least sum of distances; ties go to the higher version, then
  * to the greater id. *base is cleared by commit_info_clear. ERR_CONFLICT when there is none (two graphs).
  */
-int merge_base(struct graph *g, const char *source_head, const char *target_head, struct commit_info *base, struct err *e);
+int merge_base(struct graph *g, const char *source_head, const char *target_head, struct commit_info *base,
+	       struct err *e);
 
 #endif

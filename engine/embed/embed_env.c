@@ -72,7 +72,8 @@ int embedder_from_env(getenv_fn get, struct logger *logger, struct embedder **ou
 	if (switched_on(value(&a, get, "OMNIGRAPH_EMBEDDINGS_MOCK"))) {
 		if (provider && strcmp(provider, "mock"))
 			log_kv(logger, LOG_WARN, "omnigraph::embedding",
-			       "OMNIGRAPH_EMBEDDINGS_MOCK overrides the configured provider", "provider", provider, NULL);
+			       "OMNIGRAPH_EMBEDDINGS_MOCK overrides the configured provider", "provider", provider,
+			       NULL);
 		cfg.kind = "mock";
 	}
 	cfg.base_url = value(&a, get, "OMNIGRAPH_EMBED_BASE_URL");

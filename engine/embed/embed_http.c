@@ -133,8 +133,8 @@ static const char *reason_phrase(long status)
 static int http_failed(struct call *c, long status, struct err *e)
 {
 	struct arena a = ARENA_INIT;
-	int rc = err_set(e, ERR_INTERNAL, "embedding request failed with status %ld %s: %s", status, reason_phrase(status),
-			 error_text(&a, &c->reply));
+	int rc = err_set(e, ERR_INTERNAL, "embedding request failed with status %ld %s: %s", status,
+			 reason_phrase(status), error_text(&a, &c->reply));
 
 	c->retry = status == 429 || status >= 500;
 	arena_free(&a);
@@ -150,8 +150,8 @@ static int64_t left_ms(const struct call *c)
 
 static int deadline_exceeded(const struct call *c, struct err *e)
 {
-	return err_set(e, ERR_INTERNAL, "embedding deadline exceeded after %u ms (provider=%s, model=%s)", c->em->deadline_ms,
-		       embed_kind_name(c->em->kind), c->em->model);
+	return err_set(e, ERR_INTERNAL, "embedding deadline exceeded after %u ms (provider=%s, model=%s)",
+		       c->em->deadline_ms, embed_kind_name(c->em->kind), c->em->model);
 }
 
 static int attempt(struct call *c, struct err *e)
@@ -240,7 +240,8 @@ static int decode(const struct call *c, float *out, struct err *e)
 		if (json_to_f64(&vec->items[i], &d))
 			out[i] = (float)d;
 		else
-			rc = err_set(e, ERR_INTERNAL, "embedding response decode failed: component %zu is not a number", i);
+			rc = err_set(e, ERR_INTERNAL, "embedding response decode failed: component %zu is not a number",
+				     i);
 	}
 out:
 	arena_free(&a);
@@ -263,11 +264,12 @@ static void log_outcome(const struct call *c, const struct err *e, bool ok)
 	snprintf(ms, sizeof(ms), "%lld", (long long)((time_mono_us() - c->start_us) / 1000));
 	if (ok)
 		log_kv(c->em->logger, LOG_INFO, "omnigraph::embedding", "embedding succeeded", "provider",
-		       embed_kind_name(c->em->kind), "model", c->em->model, "dim", dim, "elapsed_ms", ms, "outcome", "ok", NULL);
+		       embed_kind_name(c->em->kind), "model", c->em->model, "dim", dim, "elapsed_ms", ms, "outcome",
+		       "ok", NULL);
 	else
 		log_kv(c->em->logger, LOG_WARN, "omnigraph::embedding", "embedding failed", "provider",
-		       embed_kind_name(c->em->kind), "model", c->em->model, "dim", dim, "elapsed_ms", ms, "outcome", "error",
-		       "error", err_msg(e), NULL);
+		       embed_kind_name(c->em->kind), "model", c->em->model, "dim", dim, "elapsed_ms", ms, "outcome",
+		       "error", "error", err_msg(e), NULL);
 }
 
 static int attempts(struct call *c, struct err *e)
@@ -281,8 +283,8 @@ static int attempts(struct call *c, struct err *e)
 		if (!rc || !c->retry || n >= c->em->attempts)
 			return rc;
 		snprintf(text, sizeof(text), "%u", n);
-		log_kv(c->em->logger, LOG_WARN, "omnigraph::embedding", "embedding attempt failed, retrying", "attempt", text,
-		       "error", err_msg(e), NULL);
+		log_kv(c->em->logger, LOG_WARN, "omnigraph::embedding", "embedding attempt failed, retrying", "attempt",
+		       text, "error", err_msg(e), NULL);
 		if (wait >= left_ms(c)) {
 			pause_ms(left_ms(c) > 0 ? left_ms(c) : 0);
 			return deadline_exceeded(c, e);

@@ -44,7 +44,8 @@ int embedder_new(const struct embed_config *cfg, struct embedder **out, struct e
 #ifndef CONFIG_ENGINE_EMBED
 	if (k != EMBED_MOCK)
 		return err_set(e, ERR_UNSUPPORTED,
-			       "the %s embedding provider is not in this build; enable CONFIG_ENGINE_EMBED in menuconfig and rebuild",
+			       "the %s embedding provider is not in this build; enable CONFIG_ENGINE_EMBED in "
+			       "menuconfig and rebuild",
 			       kind);
 #endif
 	em = mem_zalloc(sizeof(*em));

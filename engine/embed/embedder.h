@@ -9,7 +9,7 @@ enum embed_kind { EMBED_OPENAI_COMPATIBLE, EMBED_OPENAI, EMBED_GEMINI, EMBED_MOC
 
 struct embedder {
 	enum embed_kind kind;
-	char *base_url, *model, *api_key; /* api_key is wiped on free */
+	char *base_url, *model, *api_key;			/* api_key is wiped on free */
 	uint32_t timeout_ms, deadline_ms, attempts, backoff_ms; /* deadline_ms 0: none */
 	struct logger *logger;
 };

@@ -38,8 +38,8 @@ static int add_part(struct strbuf *out, const struct val *v, struct err *e)
 	return rc;
 }
 
-int tuple_key(const struct type *t, const struct tuple *u, const struct row_image *row, struct strbuf *out, bool *exempt,
-	      struct err *e)
+int tuple_key(const struct type *t, const struct tuple *u, const struct row_image *row, struct strbuf *out,
+	      bool *exempt, struct err *e)
 {
 	int rc = 0;
 
@@ -112,14 +112,15 @@ static uint64_t unique_index_id(const struct type *t, const struct tuple *u)
 	uint64_t *ids = mem_calloc(u->n + 1, sizeof(*ids)), id;
 
 	for (uint32_t i = 0; i < u->n; i++)
-		ids[i] = u->members[i] < t->n_props ? t->props[u->members[i]].id : UINT64_MAX - UINT32_MAX + u->members[i];
+		ids[i] = u->members[i] < t->n_props ? t->props[u->members[i]].id
+						    : UINT64_MAX - UINT32_MAX + u->members[i];
 	id = derived_id("unique", ids, u->n);
 	free(ids);
 	return id;
 }
 
-int unique_find(struct snapshot *s, const struct type *t, uint32_t which, struct str key, int (*fn)(void *arg, struct str id),
-		void *arg, struct err *e)
+int unique_find(struct snapshot *s, const struct type *t, uint32_t which, struct str key,
+		int (*fn)(void *arg, struct str id), void *arg, struct err *e)
 {
 	struct find f = { .s = s, .t = t, .u = &t->uniques[which], .fn = fn, .arg = arg };
 	int rc = derived_find(s, t, unique_index_id(t, f.u), index_key, &f, key, on_row, &f, e);

@@ -104,8 +104,8 @@ static enum outcome from_date(const struct conversion *c, const struct json *v, 
 	if (v->type != JSON_STRING)
 		return GOT_WRONG_TYPE;
 	if (!date_parse_load(v->text, &days)) {
-		err_set(c->e, ERR_BAD_REQUEST, "invalid Date literal '%.*s' (write YYYY-MM-DD or days since 1970-01-01)",
-			STR_ARG(v->text));
+		err_set(c->e, ERR_BAD_REQUEST,
+			"invalid Date literal '%.*s' (write YYYY-MM-DD or days since 1970-01-01)", STR_ARG(v->text));
 		return GOT_ERROR;
 	}
 	*out = (struct val){ .kind = VAL_DATE, .i = days };
@@ -174,7 +174,7 @@ static int required_is_null(const struct prop *p, bool absent, struct err *e)
 			   : p->type.scalar == SCALAR_BLOB ? "blob property"
 							   : "property";
 	const char *why = p->type.scalar == SCALAR_VECTOR || p->type.scalar == SCALAR_BLOB ? "null values"
-											    : "null or invalid values";
+											   : "null or invalid values";
 
 	if (absent)
 		return err_set(e, ERR_BAD_REQUEST, "missing required property '%.*s': non-nullable %s '%.*s' has %s",
@@ -199,8 +199,8 @@ static int list_value(struct conversion *c, const struct json *v, struct val *ou
 	items = arena_array(c->a, struct val, v->n);
 	c->in_list = true;
 	for (size_t i = 0; i < v->n; i++) {
-		enum outcome got = v->items[i].type == JSON_NULL ? GOT_WRONG_TYPE
-								 : from_scalar(c, &v->items[i], &items[i]);
+		enum outcome got =
+			v->items[i].type == JSON_NULL ? GOT_WRONG_TYPE : from_scalar(c, &v->items[i], &items[i]);
 
 		if (got == GOT_ERROR)
 			return -EINVAL;
@@ -208,7 +208,8 @@ static int list_value(struct conversion *c, const struct json *v, struct val *ou
 			continue;
 		if (c->shape == LOAD_STRICT)
 			return err_set(c->e, ERR_BAD_REQUEST,
-				       "strict list property '%.*s' contains a null or invalid item", STR_ARG(c->p->name));
+				       "strict list property '%.*s' contains a null or invalid item",
+				       STR_ARG(c->p->name));
 		items[i] = VAL_NULL_INIT;
 	}
 	*out = (struct val){ .kind = VAL_LIST, .n = (uint32_t)v->n, .list = items };
@@ -263,7 +264,8 @@ static int blob_value(const struct conversion *c, const struct json *v, struct v
 			return rc;
 		}
 		return err_set(c->e, ERR_BLOB_POLICY,
-			       "external blob URI '%.*s' is not allowed: new external Blob URI ingress is denied for this graph",
+			       "external blob URI '%.*s' is not allowed: new external Blob URI ingress is denied for "
+			       "this graph",
 			       STR_ARG(v->text));
 	}
 	if (!base64_decode(&bytes, (struct str){ v->text.s + 7, v->text.n - 7 })) {
@@ -282,7 +284,9 @@ static int blob_value(const struct conversion *c, const struct json *v, struct v
 		sb_free(&bytes);
 		return rc;
 	}
-	*out = (struct val){ .kind = VAL_BLOB, .flags = VAL_BLOB_INLINE, .n = (uint32_t)bytes.n,
+	*out = (struct val){ .kind = VAL_BLOB,
+			     .flags = VAL_BLOB_INLINE,
+			     .n = (uint32_t)bytes.n,
 			     .s = arena_memdup(c->a, bytes.s ? bytes.s : "", bytes.n) };
 	sb_free(&bytes);
 	return 0;

@@ -36,7 +36,8 @@ static int refuse(struct parser *p, const char *fmt, ...)
 	va_start(ap, fmt);
 	sb_addv(&b, fmt, ap);
 	va_end(ap);
-	rc = err_set(p->e, ERR_BAD_REQUEST, "%s %llu: %s", strict(p) ? "line" : "record", (unsigned long long)p->at, b.s);
+	rc = err_set(p->e, ERR_BAD_REQUEST, "%s %llu: %s", strict(p) ? "line" : "record", (unsigned long long)p->at,
+		     b.s);
 	sb_free(&b);
 	return rc;
 }
@@ -66,8 +67,12 @@ static const char *shown(struct parser *p, const struct json *v)
 
 static bool is_physical(struct str name)
 {
-	static const char *const reserved[] = { "_tombstone", "_rowid", "_rowaddr", "_rowoffset",
-						"_row_created_at_version", "_row_last_updated_at_version" };
+	static const char *const reserved[] = { "_tombstone",
+						"_rowid",
+						"_rowaddr",
+						"_rowoffset",
+						"_row_created_at_version",
+						"_row_last_updated_at_version" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
 		if (str_eqz(name, reserved[i]))
@@ -120,8 +125,10 @@ static int respell(struct parser *p, const struct type *t, struct str written, s
 	if (old) {
 		if (str_eq(*old, canonical))
 			return 0;
-		return refuse(p, "node %.*s id '%.*s' stands for both '%.*s' and '%.*s': refusing ambiguous edge endpoint remap",
-			      STR_ARG(t->name), STR_ARG(written), STR_ARG(*old), STR_ARG(canonical));
+		return refuse(
+			p,
+			"node %.*s id '%.*s' stands for both '%.*s' and '%.*s': refusing ambiguous edge endpoint remap",
+			STR_ARG(t->name), STR_ARG(written), STR_ARG(*old), STR_ARG(canonical));
 	}
 	s = arena_new(&p->b->arena, struct str);
 	*s = canonical;
@@ -140,8 +147,10 @@ static int mismatched_id(struct parser *p, const struct type *t, struct str writ
 	for (uint32_t i = 0; i < t->key.n; i++)
 		sb_addf(&keys, "%s%.*s", i ? ", " : "", STR_ARG(t->props[t->key.members[i]].name));
 	rc = refuse(p,
-		    t->key.n == 1 ? "node %.*s has explicit id '%.*s' that does not match @key property '%s' canonical value '%.*s'"
-				  : "node %.*s has explicit id '%.*s' that does not match @key properties (%s) canonical value '%.*s'",
+		    t->key.n == 1 ? "node %.*s has explicit id '%.*s' that does not match @key property '%s' canonical "
+				    "value '%.*s'"
+				  : "node %.*s has explicit id '%.*s' that does not match @key properties (%s) "
+				    "canonical value '%.*s'",
 		    STR_ARG(t->name), STR_ARG(written), keys.s, STR_ARG(canonical));
 	sb_free(&keys);
 	return rc;
@@ -230,7 +239,8 @@ static int convert_values(struct parser *p, const struct type *t, const struct j
 		int rc;
 
 		if (pr->name.n >= sizeof(name))
-			return refuse(p, "property name '%.*s' is longer than %zu bytes", STR_ARG(pr->name), sizeof(name));
+			return refuse(p, "property name '%.*s' is longer than %zu bytes", STR_ARG(pr->name),
+				      sizeof(name));
 		memcpy(name, pr->name.s, pr->name.n);
 		name[pr->name.n] = 0;
 		v = data ? json_get(data, name) : NULL;
@@ -294,8 +304,8 @@ static int strict_members(struct parser *p, const struct json *rec, bool edge)
 	for (size_t i = 0; i < rec->n; i++) {
 		struct str f = rec->keys[i];
 		const struct json *v = &rec->items[i];
-		bool text = str_eqz(f, "type") || str_eqz(f, "edge") ||
-			    (edge && (str_eqz(f, "from") || str_eqz(f, "to")));
+		bool text =
+			str_eqz(f, "type") || str_eqz(f, "edge") || (edge && (str_eqz(f, "from") || str_eqz(f, "to")));
 
 		if (text && v->type != JSON_STRING)
 			return refuse(p, "graph batch field '%.*s' must be a string, got %s", STR_ARG(f), shown(p, v));

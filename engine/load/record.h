@@ -19,7 +19,7 @@ struct load_batch {
 	const struct catalog *catalog;
 	struct load_record *records;
 	size_t n, cap;
-	uint64_t *counts; /* records per catalog type */
+	uint64_t *counts;      /* records per catalog type */
 	struct map *respelled; /* permissive, per catalog type: an id as written -> its canonical id (struct str *) */
 };
 

@@ -25,10 +25,10 @@ enum expr_kind {
 	EX_SEARCH,  /* args[0] field, args[1] query */
 	EX_FUZZY,   /* args[0] field, args[1] query, args[2] max edits or NULL */
 	EX_MATCH_TEXT,
-	EX_BM25,    /* args[0] field, args[1] query */
-	EX_RRF,	    /* args[0], args[1] rankings, args[2] k or NULL */
-	EX_AGG,	    /* agg, args[0] */
-	EX_STAR	    /* $v { * }: only before type check, which expands it */
+	EX_BM25, /* args[0] field, args[1] query */
+	EX_RRF,	 /* args[0], args[1] rankings, args[2] k or NULL */
+	EX_AGG,	 /* agg, args[0] */
+	EX_STAR	 /* $v { * }: only before type check, which expands it */
 };
 
 enum agg_fn { AGG_COUNT, AGG_SUM, AGG_AVG, AGG_MIN, AGG_MAX };
@@ -54,10 +54,11 @@ struct expr {
 	struct expr *args[3];
 	uint32_t line, column, start, end; /* position in the source */
 	/* resolved */
-	uint32_t var;	       /* EX_PROP, EX_VAR, EX_STAR: index into query vars */
-	uint32_t prop;	       /* EX_PROP: property index in the variable's type */
-	uint32_t param;	       /* EX_PARAM: index */
-	uint32_t column_index; /* EX_ALIAS in an ordering: projection index, or UINT32_MAX when no column has that name */
+	uint32_t var;	/* EX_PROP, EX_VAR, EX_STAR: index into query vars */
+	uint32_t prop;	/* EX_PROP: property index in the variable's type */
+	uint32_t param; /* EX_PARAM: index */
+	uint32_t
+		column_index; /* EX_ALIAS in an ordering: projection index, or UINT32_MAX when no column has that name */
 	struct prop_type type; /* scalar type of the value where it has one; EX_VAR: String */
 	bool is_node;	       /* the value is a node id */
 };
@@ -145,7 +146,8 @@ struct stmt {
 struct param_decl {
 	struct str name;
 	struct prop_type type;
-	struct str type_text; /* as written; s is NULL unless the type is not one (Vector(0)): the type check refuses it */
+	struct str
+		type_text; /* as written; s is NULL unless the type is not one (Vector(0)): the type check refuses it */
 	uint32_t line, column;
 };
 
@@ -184,7 +186,7 @@ struct query {
 	struct query_decl decl;	 /* deep copy, resolved; `*` projections expanded */
 	uint32_t n_vars;
 	struct query_var *vars;
-	bool aggregate; /* some projection is an aggregate */
+	bool aggregate;		 /* some projection is an aggregate */
 	struct query_plan *plan; /* in the arena; NULL for mutations */
 };
 

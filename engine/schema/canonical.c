@@ -29,8 +29,8 @@ static void annotation_json(const struct sc_annotation *an, struct strbuf *out)
 			uint32_t least = UINT32_MAX;
 
 			for (uint32_t i = 0; i < an->n_kwargs; i++)
-				if (!names[i].s && (least == UINT32_MAX ||
-						    str_cmp(an->kwargs[i].name, an->kwargs[least].name) < 0))
+				if (!names[i].s &&
+				    (least == UINT32_MAX || str_cmp(an->kwargs[i].name, an->kwargs[least].name) < 0))
 					least = i;
 			names[least] = an->kwargs[least].name;
 			jw_key(&w, an->kwargs[least].name);

@@ -317,7 +317,8 @@ int catalog_from_record(struct str source, struct str compiled_json, struct cata
 
 	if (rc || json_parse(&scratch, compiled_json, NULL, &v, e) || !adopt(c, s, v) || !identities_sound(c, s)) {
 		rc = err_set(e, ERR_CONFLICT,
-			     "the accepted schema record is not sound: its source and its identities do not fit together; restore "
+			     "the accepted schema record is not sound: its source and its identities do not fit "
+			     "together; restore "
 			     "the schema objects from a backup");
 		catalog_put(c);
 	} else {
@@ -327,7 +328,8 @@ int catalog_from_record(struct str source, struct str compiled_json, struct cata
 			*out = c;
 		} else {
 			rc = err_set(e, ERR_CONFLICT,
-				     "the accepted schema record is not sound: the compiled form differs from what its source "
+				     "the accepted schema record is not sound: the compiled form differs from what its "
+				     "source "
 				     "compiles to; restore the schema objects from a backup");
 			catalog_put(c);
 		}

@@ -263,8 +263,8 @@ static int check_header(struct checker *c, const struct sc_type *t)
 				continue;
 			if (t->kind == SC_EDGE)
 				return bad(c, "@%s is not supported on edges (edge %.*s)", words[k], STR_ARG(t->name));
-			return bad(c, "@%s is only supported on node properties or as body constraint (node %.*s)", words[k],
-				   STR_ARG(t->name));
+			return bad(c, "@%s is only supported on node properties or as body constraint (node %.*s)",
+				   words[k], STR_ARG(t->name));
 		}
 	rc = check_metadata(c, t->annotations, t->n_annotations, target);
 	return rc ? rc : check_rename(c, t->annotations, t->n_annotations, target);
@@ -344,7 +344,8 @@ static int check_embed(struct checker *c, const struct sc_type *t, const struct 
 		return bad(c, "@embed is only supported on vector properties (%.*s.%.*s)", STR_ARG(t->name),
 			   STR_ARG(p->name));
 	if (!an->has_value)
-		return bad(c, "@embed on %.*s.%.*s requires a source property name", STR_ARG(t->name), STR_ARG(p->name));
+		return bad(c, "@embed on %.*s.%.*s requires a source property name", STR_ARG(t->name),
+			   STR_ARG(p->name));
 	if (blank(an->value))
 		return bad(c, "@embed on %.*s.%.*s requires a non-empty source property name", STR_ARG(t->name),
 			   STR_ARG(p->name));
@@ -370,14 +371,16 @@ static const char *con_word(enum con_kind k)
 
 static int check_key_member(struct checker *c, const struct sc_type *t, const struct sc_prop *p)
 {
-	const char *what = p->type.list ? "list" : p->type.scalar == SCALAR_VECTOR ? "vector"
-						 : p->type.scalar == SCALAR_BLOB   ? "blob"
-										     : NULL;
+	const char *what = p->type.list			     ? "list"
+			   : p->type.scalar == SCALAR_VECTOR ? "vector"
+			   : p->type.scalar == SCALAR_BLOB   ? "blob"
+							     : NULL;
 
 	if (p->type.nullable)
 		return bad(c, "@key property %.*s.%.*s cannot be nullable", STR_ARG(t->name), STR_ARG(p->name));
 	if (what)
-		return bad(c, "@key is not supported on %s property %.*s.%.*s", what, STR_ARG(t->name), STR_ARG(p->name));
+		return bad(c, "@key is not supported on %s property %.*s.%.*s", what, STR_ARG(t->name),
+			   STR_ARG(p->name));
 	return 0;
 }
 
@@ -407,7 +410,8 @@ static int check_constraint(struct checker *c, const struct sc_type *t, const st
 	int rc = 0;
 
 	if (t->kind == SC_EDGE && (k->kind == CON_KEY || k->kind == CON_RANGE || k->kind == CON_CHECK))
-		return bad(c, "@%s constraint is not supported on edges (edge %.*s)", con_word(k->kind), STR_ARG(t->name));
+		return bad(c, "@%s constraint is not supported on edges (edge %.*s)", con_word(k->kind),
+			   STR_ARG(t->name));
 	for (uint32_t i = 0; !rc && i < k->n_members; i++) {
 		const struct sc_prop *p = sc_prop_find(t, k->members[i]);
 		bool endpoint = t->kind == SC_EDGE && (str_eqz(k->members[i], "src") || str_eqz(k->members[i], "dst"));
@@ -415,15 +419,15 @@ static int check_constraint(struct checker *c, const struct sc_type *t, const st
 		if (endpoint)
 			continue;
 		if (!p)
-			return bad(c, "@%s on %.*s references unknown property '%.*s'", con_word(k->kind), STR_ARG(t->name),
-				   STR_ARG(k->members[i]));
+			return bad(c, "@%s on %.*s references unknown property '%.*s'", con_word(k->kind),
+				   STR_ARG(t->name), STR_ARG(k->members[i]));
 		if (k->kind == CON_KEY)
 			rc = check_key_member(c, t, p);
 		else if (k->kind >= CON_RANGE)
 			rc = check_value_rule(c, t, k, p);
 		else if (p->type.scalar == SCALAR_BLOB)
-			rc = bad(c, "@%s is not supported on blob property %.*s.%.*s", con_word(k->kind), STR_ARG(t->name),
-				 STR_ARG(p->name));
+			rc = bad(c, "@%s is not supported on blob property %.*s.%.*s", con_word(k->kind),
+				 STR_ARG(t->name), STR_ARG(p->name));
 	}
 	return rc;
 }
@@ -481,7 +485,8 @@ static int check_constraints(struct checker *c, struct sc_type *t)
 	add_property_constraints(c, t);
 	for (uint32_t i = 0; !rc && t->kind == SC_NODE && i < t->n_constraints; i++)
 		if (t->constraints[i].kind == CON_KEY && keys++)
-			rc = bad(c, "node type %.*s has multiple @key constraints; only one is supported", STR_ARG(t->name));
+			rc = bad(c, "node type %.*s has multiple @key constraints; only one is supported",
+				 STR_ARG(t->name));
 	for (uint32_t i = 0; !rc && i < t->n_constraints; i++)
 		rc = check_constraint(c, t, &t->constraints[i]);
 	if (rc)
@@ -523,9 +528,9 @@ static int check_duplicates(struct checker *c)
 			const struct sc_type *t = &c->s->types[i];
 
 			if ((int)t->kind == kind && !map_add(&seen, t->name, (void *)t))
-				rc = kind == SC_INTERFACE
-					     ? wrong(c, "duplicate interface: %.*s", STR_ARG(t->name))
-					     : wrong(c, "duplicate %s type: %.*s", sc_kind_words[kind], STR_ARG(t->name));
+				rc = kind == SC_INTERFACE ? wrong(c, "duplicate interface: %.*s", STR_ARG(t->name))
+							  : wrong(c, "duplicate %s type: %.*s", sc_kind_words[kind],
+								  STR_ARG(t->name));
 		}
 		map_free(&seen);
 	}
@@ -540,9 +545,11 @@ static int check_endpoints(struct checker *c)
 		if (t->kind != SC_EDGE)
 			continue;
 		if (!sc_type_find(c->s, SC_NODE, t->from))
-			return wrong(c, "edge %.*s references unknown source type: %.*s", STR_ARG(t->name), STR_ARG(t->from));
+			return wrong(c, "edge %.*s references unknown source type: %.*s", STR_ARG(t->name),
+				     STR_ARG(t->from));
 		if (!sc_type_find(c->s, SC_NODE, t->to))
-			return wrong(c, "edge %.*s references unknown target type: %.*s", STR_ARG(t->name), STR_ARG(t->to));
+			return wrong(c, "edge %.*s references unknown target type: %.*s", STR_ARG(t->name),
+				     STR_ARG(t->to));
 	}
 	return 0;
 }
@@ -567,7 +574,8 @@ static int check_duplicate_props(struct checker *c)
 
 		for (uint32_t k = 1; k < t->n_props; k++)
 			if (str_eq(t->props[k - 1].name, t->props[k].name))
-				return wrong(c, "duplicate property '%.*s.%.*s'", STR_ARG(t->name), STR_ARG(t->props[k].name));
+				return wrong(c, "duplicate property '%.*s.%.*s'", STR_ARG(t->name),
+					     STR_ARG(t->props[k].name));
 	}
 	return 0;
 }

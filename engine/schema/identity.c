@@ -57,8 +57,8 @@ static int match_type(struct resolver *r, const struct sc_type *t, const struct 
 		return 0;
 	other = named_in_any_kind(r->accepted, old);
 	if (other)
-		return failed(r, "%s %.*s cannot rename accepted '%.*s' across declaration kinds", sc_kind_words[t->kind],
-			      STR_ARG(t->name), STR_ARG(old));
+		return failed(r, "%s %.*s cannot rename accepted '%.*s' across declaration kinds",
+			      sc_kind_words[t->kind], STR_ARG(t->name), STR_ARG(old));
 	return failed(r, "%s %.*s declares @rename_from(\"%.*s\") but no accepted declaration has that name",
 		      sc_kind_words[t->kind], STR_ARG(t->name), STR_ARG(old));
 }
@@ -80,19 +80,21 @@ static int match_prop(struct resolver *r, const struct sc_type *t, const struct 
 	if (*out || !old.s)
 		return 0;
 	if (!owner)
-		return p->declared_directly ? failed(r, "new type %.*s cannot import property identity with @rename_from(\"%.*s\")",
-						     STR_ARG(t->name), STR_ARG(old))
-					    : 0;
+		return p->declared_directly
+			       ? failed(r, "new type %.*s cannot import property identity with @rename_from(\"%.*s\")",
+					STR_ARG(t->name), STR_ARG(old))
+			       : 0;
 	*out = sc_prop_find(owner, old);
 	if (*out)
 		return 0;
 	if (exists_elsewhere(r->accepted, owner, old))
-		return failed(r, "%.*s.%.*s: property moves across stable owners are not supported ('%.*s')", STR_ARG(t->name),
-			      STR_ARG(p->name), STR_ARG(old));
-	return failed(r,
-		      "%.*s.%.*s declares @rename_from(\"%.*s\") but no accepted property with that name exists under the "
-		      "stable owner",
-		      STR_ARG(t->name), STR_ARG(p->name), STR_ARG(old));
+		return failed(r, "%.*s.%.*s: property moves across stable owners are not supported ('%.*s')",
+			      STR_ARG(t->name), STR_ARG(p->name), STR_ARG(old));
+	return failed(
+		r,
+		"%.*s.%.*s declares @rename_from(\"%.*s\") but no accepted property with that name exists under the "
+		"stable owner",
+		STR_ARG(t->name), STR_ARG(p->name), STR_ARG(old));
 }
 
 /* Pairs of a type with the accepted type it continues. The cells of `old` are map keys, so the array must not move. */
@@ -137,8 +139,8 @@ static int resolve_props(struct resolver *r, const struct pair *pair, struct are
 			continue;
 		cell = arena_memdup(a, &old, sizeof(old));
 		if (!claim(r, (const void *const *)cell))
-			return failed(r, "accepted property '%.*s.%.*s' is consumed more than once", STR_ARG(pair->t->name),
-				      STR_ARG(old->name));
+			return failed(r, "accepted property '%.*s.%.*s' is consumed more than once",
+				      STR_ARG(pair->t->name), STR_ARG(old->name));
 		p->id = old->id;
 	}
 	return rc;

@@ -120,8 +120,8 @@ static bool equal_annotation(const struct sc_annotation *a, const struct sc_anno
 	for (uint32_t i = 0; i < a->n_kwargs; i++) {
 		uint32_t k = 0;
 
-		while (k < b->n_kwargs &&
-		       !(str_eq(a->kwargs[i].name, b->kwargs[k].name) && str_eq(a->kwargs[i].value, b->kwargs[k].value)))
+		while (k < b->n_kwargs && !(str_eq(a->kwargs[i].name, b->kwargs[k].name) &&
+					    str_eq(a->kwargs[i].value, b->kwargs[k].value)))
 			k++;
 		if (k == b->n_kwargs)
 			return false;
@@ -181,8 +181,9 @@ static void prop_step(struct planner *p, const char *kind, const struct sc_type 
 static void plan_new_property(struct planner *p, const struct sc_type *t, const struct sc_prop *n)
 {
 	if (!n->type.nullable) {
-		unsupported(p, prop_entity(p, t, n), "OG-MF-103", "adding required property '%.*s.%.*s' requires a backfill and" V1,
-			    STR_ARG(t->name), STR_ARG(n->name));
+		unsupported(p, prop_entity(p, t, n), "OG-MF-103",
+			    "adding required property '%.*s.%.*s' requires a backfill and" V1, STR_ARG(t->name),
+			    STR_ARG(n->name));
 		return;
 	}
 	prop_step(p, "add_property", t);
@@ -221,13 +222,14 @@ static bool widens(const struct prop_type *a, const struct prop_type *b)
 	return true;
 }
 
-static void plan_type_change(struct planner *p, const struct sc_type *t, const struct sc_prop *o, const struct sc_prop *n)
+static void plan_type_change(struct planner *p, const struct sc_type *t, const struct sc_prop *o,
+			     const struct sc_prop *n)
 {
 	if (same_type(&o->type, &n->type))
 		return;
 	if (!widens(&o->type, &n->type)) {
-		unsupported(p, prop_entity(p, t, n), "OG-MF-106", "changing property type for '%.*s.%.*s'" V1, STR_ARG(t->name),
-			    STR_ARG(n->name));
+		unsupported(p, prop_entity(p, t, n), "OG-MF-106", "changing property type for '%.*s.%.*s'" V1,
+			    STR_ARG(t->name), STR_ARG(n->name));
 		return;
 	}
 	prop_step(p, "extend_enum", t);
@@ -241,7 +243,8 @@ static void plan_type_change(struct planner *p, const struct sc_type *t, const s
 	end(p);
 }
 
-static bool embed_differs(const struct sc_type *ot, const struct sc_prop *o, const struct sc_type *nt, const struct sc_prop *n)
+static bool embed_differs(const struct sc_type *ot, const struct sc_prop *o, const struct sc_type *nt,
+			  const struct sc_prop *n)
 {
 	struct str os, om, ns, nm;
 	bool oe = sc_embed(o, &os, &om), ne = sc_embed(n, &ns, &nm);
@@ -276,16 +279,17 @@ static void plan_property_constraints(struct planner *p, const struct sc_type *t
 	for (size_t i = 0; i < 3; i++)
 		removed |= sc_has(o, words[i]) && !sc_has(n, words[i]);
 	if (removed)
-		unsupported(p, prop_entity(p, t, n), NULL, "removing property constraints from '%.*s.%.*s'" V1, STR_ARG(t->name),
-			    STR_ARG(n->name));
+		unsupported(p, prop_entity(p, t, n), NULL, "removing property constraints from '%.*s.%.*s'" V1,
+			    STR_ARG(t->name), STR_ARG(n->name));
 	for (size_t i = 0; i < 3; i++) {
 		if (sc_has(o, words[i]) || !sc_has(n, words[i]))
 			continue;
 		if (i == 2)
 			index_step(p, t, &n->name, 1);
 		else
-			unsupported(p, prop_entity(p, t, n), NULL, "adding a property-level @%s constraint to '%.*s.%.*s'" V1,
-				    words[i], STR_ARG(t->name), STR_ARG(n->name));
+			unsupported(p, prop_entity(p, t, n), NULL,
+				    "adding a property-level @%s constraint to '%.*s.%.*s'" V1, words[i],
+				    STR_ARG(t->name), STR_ARG(n->name));
 	}
 }
 
@@ -322,11 +326,12 @@ static void plan_property(struct planner *p, const struct sc_type *ot, const str
 			    STR_ARG(t->name), STR_ARG(n->name));
 	plan_property_constraints(p, t, o, n);
 	if (o->declared_directly != n->declared_directly)
-		unsupported(p, prop_entity(p, t, n), NULL, "changing declaration provenance for '%.*s.%.*s'" V1, STR_ARG(t->name),
-			    STR_ARG(n->name));
-	if (links_differ(p, o, n))
-		unsupported(p, prop_entity(p, t, n), NULL, "changing interface-property satisfaction links for '%.*s.%.*s'" V1,
+		unsupported(p, prop_entity(p, t, n), NULL, "changing declaration provenance for '%.*s.%.*s'" V1,
 			    STR_ARG(t->name), STR_ARG(n->name));
+	if (links_differ(p, o, n))
+		unsupported(p, prop_entity(p, t, n), NULL,
+			    "changing interface-property satisfaction links for '%.*s.%.*s'" V1, STR_ARG(t->name),
+			    STR_ARG(n->name));
 	if (metadata_differs(o->annotations, o->n_annotations, n->annotations, n->n_annotations)) {
 		prop_step(p, "update_property_metadata", t);
 		jw_kstr(&p->w, "property_name", n->name);
@@ -334,8 +339,9 @@ static void plan_property(struct planner *p, const struct sc_type *ot, const str
 		end(p);
 	}
 	if (opaque_differs(o->annotations, o->n_annotations, n->annotations, n->n_annotations))
-		unsupported(p, prop_entity(p, t, n), NULL, "changing annotations beyond @description/@instruction on '%.*s.%.*s'" V1,
-			    STR_ARG(t->name), STR_ARG(n->name));
+		unsupported(p, prop_entity(p, t, n), NULL,
+			    "changing annotations beyond @description/@instruction on '%.*s.%.*s'" V1, STR_ARG(t->name),
+			    STR_ARG(n->name));
 }
 
 static void plan_properties(struct planner *p, const struct sc_type *ot, const struct sc_type *t)
@@ -454,8 +460,13 @@ static bool announced(const struct sc_type *ot, const struct sc_type *t, const s
 	if (!n || k->kind > CON_INDEX)
 		return false;
 	o = prop_by_id(ot, n->id);
-	return o && !sc_has(o, k->kind == CON_INDEX ? "index" : k->kind == CON_KEY ? "key" : "unique") &&
-	       sc_has(n, k->kind == CON_INDEX ? "index" : k->kind == CON_KEY ? "key" : "unique");
+	return o &&
+	       !sc_has(o, k->kind == CON_INDEX ? "index"
+			  : k->kind == CON_KEY ? "key"
+					       : "unique") &&
+	       sc_has(n, k->kind == CON_INDEX ? "index"
+			 : k->kind == CON_KEY ? "key"
+					      : "unique");
 }
 
 struct addition {
@@ -522,7 +533,8 @@ static void plan_matched(struct planner *p, const struct sc_type *ot, const stru
 		end(p);
 	}
 	if (t->kind == SC_NODE && implements_differ(p, ot, t))
-		unsupported(p, type_entity(p, t), NULL, "changing implemented interfaces on node '%.*s'" V1, STR_ARG(t->name));
+		unsupported(p, type_entity(p, t), NULL, "changing implemented interfaces on node '%.*s'" V1,
+			    STR_ARG(t->name));
 	if (t->kind == SC_EDGE && (id_of(p->old, SC_NODE, ot->from) != id_of(p->new, SC_NODE, t->from) ||
 				   id_of(p->old, SC_NODE, ot->to) != id_of(p->new, SC_NODE, t->to)))
 		unsupported(p, type_entity(p, t), NULL, "changing edge endpoints on '%.*s'" V1, STR_ARG(t->name));
@@ -536,8 +548,8 @@ static void plan_matched(struct planner *p, const struct sc_type *ot, const stru
 		end(p);
 	}
 	if (opaque_differs(ot->annotations, ot->n_annotations, t->annotations, t->n_annotations))
-		unsupported(p, type_entity(p, t), NULL, "changing annotations beyond @description/@instruction on '%.*s'" V1,
-			    STR_ARG(t->name));
+		unsupported(p, type_entity(p, t), NULL,
+			    "changing annotations beyond @description/@instruction on '%.*s'" V1, STR_ARG(t->name));
 	plan_properties(p, ot, t);
 	if (t->kind != SC_INTERFACE)
 		plan_constraints(p, ot, t);

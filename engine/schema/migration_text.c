@@ -13,7 +13,8 @@ static struct str text(const struct json *step, const char *member)
 /* "String?", "[I32]", "Vector(8)", "Enum(a|b)?" */
 static void type_words(const struct json *t, struct strbuf *out)
 {
-	const struct json *scalar = json_get(t, "scalar"), *list = json_get(t, "list"), *values = json_get(t, "enum_values");
+	const struct json *scalar = json_get(t, "scalar"), *list = json_get(t, "list"),
+			  *values = json_get(t, "enum_values");
 	const struct json *nullable = json_get(t, "nullable"), *dim = json_get(scalar, "Vector");
 
 	if (list && list->boolean)
@@ -86,8 +87,8 @@ static void step_line(const struct json *s, struct strbuf *out)
 		type_words(json_get(s, "property_type"), out);
 		sb_addf(out, ") on %.*s '%.*s'", STR_ARG(tk), STR_ARG(tn));
 	} else if (str_eqz(kind, "rename_property")) {
-		sb_addf(out, "rename property '%.*s.%.*s' -> '%.*s.%.*s' on %.*s '%.*s'", STR_ARG(tn), STR_ARG(from), STR_ARG(tn),
-			STR_ARG(to), STR_ARG(tk), STR_ARG(tn));
+		sb_addf(out, "rename property '%.*s.%.*s' -> '%.*s.%.*s' on %.*s '%.*s'", STR_ARG(tn), STR_ARG(from),
+			STR_ARG(tn), STR_ARG(to), STR_ARG(tk), STR_ARG(tn));
 	} else if (str_eqz(kind, "add_constraint")) {
 		sb_addz(out, "add constraint @index(");
 		member_words(json_get(json_get(s, "constraint"), "Index"), "", out);
@@ -101,20 +102,21 @@ static void step_line(const struct json *s, struct strbuf *out)
 		annotation_words(json_get(s, "annotations"), out);
 		sb_addch(out, ')');
 	} else if (str_eqz(kind, "update_property_metadata")) {
-		sb_addf(out, "update metadata on property '%.*s.%.*s' of %.*s '%.*s' (", STR_ARG(tn), STR_ARG(pn), STR_ARG(tk),
-			STR_ARG(tn));
+		sb_addf(out, "update metadata on property '%.*s.%.*s' of %.*s '%.*s' (", STR_ARG(tn), STR_ARG(pn),
+			STR_ARG(tk), STR_ARG(tn));
 		annotation_words(json_get(s, "annotations"), out);
 		sb_addch(out, ')');
 	} else if (str_eqz(kind, "drop_type")) {
 		sb_addf(out, "drop %.*s type '%.*s' (%.*s mode)", STR_ARG(tk), STR_ARG(name), STR_ARG(text(s, "mode")));
 	} else if (str_eqz(kind, "drop_property")) {
-		sb_addf(out, "drop property '%.*s.%.*s' of %.*s '%.*s' (%.*s mode)", STR_ARG(tn), STR_ARG(pn), STR_ARG(tk),
-			STR_ARG(tn), STR_ARG(text(s, "mode")));
+		sb_addf(out, "drop property '%.*s.%.*s' of %.*s '%.*s' (%.*s mode)", STR_ARG(tn), STR_ARG(pn),
+			STR_ARG(tk), STR_ARG(tn), STR_ARG(text(s, "mode")));
 	} else if (code.n) {
-		sb_addf(out, "unsupported change on %.*s [%.*s, %s]: %.*s", STR_ARG(text(s, "entity")), STR_ARG(code), tier(code),
-			STR_ARG(text(s, "reason")));
+		sb_addf(out, "unsupported change on %.*s [%.*s, %s]: %.*s", STR_ARG(text(s, "entity")), STR_ARG(code),
+			tier(code), STR_ARG(text(s, "reason")));
 	} else {
-		sb_addf(out, "unsupported change on %.*s: %.*s", STR_ARG(text(s, "entity")), STR_ARG(text(s, "reason")));
+		sb_addf(out, "unsupported change on %.*s: %.*s", STR_ARG(text(s, "entity")),
+			STR_ARG(text(s, "reason")));
 	}
 	sb_addch(out, '\n');
 }

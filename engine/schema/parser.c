@@ -45,8 +45,8 @@ static int fail_at(struct parser *p, size_t at, const char *fmt, ...)
 	va_start(ap, fmt);
 	sb_addv(&b, fmt, ap);
 	va_end(ap);
-	rc = err_set(p->e, ERR_PARSE, "parse error: %s\n --> %u:%u\n  | %.*s\n  | %*s", b.s, line, col, (int)(end - start),
-		     p->src.s + start, (int)col, "^");
+	rc = err_set(p->e, ERR_PARSE, "parse error: %s\n --> %u:%u\n  | %.*s\n  | %*s", b.s, line, col,
+		     (int)(end - start), p->src.s + start, (int)col, "^");
 	err_position(p->e, line, col, (uint32_t)at, (uint32_t)(at < p->src.n ? at + 1 : at));
 	sb_free(&b);
 	return rc;
@@ -242,7 +242,7 @@ static bool number(struct parser *p, struct str *text, bool *is_float)
 
 /* --- types ------------------------------------------------------------------------------------------------------- */
 
-static const char *const scalar_words[] = { "String", "Bool", "I32",  "I64",	 "U32",	 "U64",
+static const char *const scalar_words[] = { "String", "Bool", "I32",  "I64",	  "U32", "U64",
 					    "F32",    "F64",  "Date", "DateTime", "Blob" };
 
 static bool scalar_of(struct str word, enum scalar *out)
@@ -273,7 +273,8 @@ static int vector_type(struct parser *p, struct prop_type *t)
 	if (n == 0)
 		return fail_at(p, start, "Vector dimension must be greater than zero");
 	if (n > INT32_MAX)
-		return fail_at(p, start, "Vector dimension %llu exceeds maximum supported 2147483647", (unsigned long long)n);
+		return fail_at(p, start, "Vector dimension %llu exceeds maximum supported 2147483647",
+			       (unsigned long long)n);
 	t->scalar = SCALAR_VECTOR;
 	t->dim = (uint32_t)n;
 	return want(p, ")", "')'");
@@ -350,8 +351,9 @@ static int property_type(struct parser *p, struct prop_type *t)
 		rc = enum_type(p, t);
 	} else if (!scalar_of(word, &t->scalar)) {
 		p->pos = start;
-		return expected(p, t->list ? "a scalar type" : "a type (String, Bool, I32, I64, U32, U64, F32, F64, Date, "
-								  "DateTime, Blob, [..], enum(..) or Vector(n))");
+		return expected(p, t->list ? "a scalar type"
+					   : "a type (String, Bool, I32, I64, U32, U64, F32, F64, Date, "
+					     "DateTime, Blob, [..], enum(..) or Vector(n))");
 	} else if (t->list && t->scalar == SCALAR_BLOB) {
 		return fail_at(p, start, "list of Blob is not supported");
 	}
@@ -427,7 +429,8 @@ static int annotation_args(struct parser *p, struct sc_annotation *an)
 
 static bool is_constraint_word(struct str w)
 {
-	return str_eqz(w, "key") || str_eqz(w, "unique") || str_eqz(w, "index") || str_eqz(w, "range") || str_eqz(w, "check");
+	return str_eqz(w, "key") || str_eqz(w, "unique") || str_eqz(w, "index") || str_eqz(w, "range") ||
+	       str_eqz(w, "check");
 }
 
 /*
@@ -569,13 +572,16 @@ static int tuple_constraint(struct parser *p, struct sc_constraint *c, const str
 	return 0;
 }
 
-static int value_constraint(struct parser *p, struct sc_constraint *c, const struct con_arg *args, size_t n, size_t start)
+static int value_constraint(struct parser *p, struct sc_constraint *c, const struct con_arg *args, size_t n,
+			    size_t start)
 {
 	bool range = c->kind == CON_RANGE;
 	int rc;
 
 	if (n < 2)
-		return fail_at(p, start, "%s", range ? "@range requires property name and bounds" : "@check requires property name and pattern");
+		return fail_at(p, start, "%s",
+			       range ? "@range requires property name and bounds"
+				     : "@check requires property name and pattern");
 	rc = want_member(p, &args[0]);
 	if (rc)
 		return rc;
@@ -646,7 +652,8 @@ static int check_reserved(struct parser *p, const struct sc_type *t, struct str 
 	for (size_t i = 0; i < ARRAY_SIZE(system); i++)
 		if (str_eqz(name, system[i]))
 			return fail_at(p, start,
-				       "property name '%.*s' is reserved: it is a system column; a graph that has such a property "
+				       "property name '%.*s' is reserved: it is a system column; a graph that has such "
+				       "a property "
 				       "must be exported, the property renamed, and the graph rebuilt",
 				       STR_ARG(name));
 	return 0;
@@ -833,7 +840,8 @@ int sc_parse(struct arena *a, struct str src, struct sc_schema *out, struct err 
 
 	*out = (struct sc_schema){ 0 };
 	if (src.n > LIMIT_SCHEMA_BYTES)
-		return err_set(e, ERR_PARSE, "parse error: the schema has %zu bytes (at most %u)", src.n, LIMIT_SCHEMA_BYTES);
+		return err_set(e, ERR_PARSE, "parse error: the schema has %zu bytes (at most %u)", src.n,
+			       LIMIT_SCHEMA_BYTES);
 	if (!utf8_valid(src))
 		return err_set(e, ERR_PARSE, "parse error: the schema is not valid UTF-8 text");
 	while (!(rc = skip(&p)) && p.pos < src.n) {

@@ -25,8 +25,8 @@ enum segment_role { SEG_ID, SEG_SRC, SEG_DST, SEG_CREATED, SEG_UPDATED, SEG_PROP
 struct segment_column {
 	enum segment_role role;
 	struct str name;
-	struct prop_type type;	/* SEG_PROP; the others are implied by the role */
-	uint64_t property_id;	/* SEG_PROP */
+	struct prop_type type; /* SEG_PROP; the others are implied by the role */
+	uint64_t property_id;  /* SEG_PROP */
 };
 
 struct segment_writer;
@@ -65,7 +65,7 @@ uint32_t segment_find_prop(const struct segment *s, uint64_t property_id);
 int segment_verify(const struct segment *s, struct err *e);
 /* Check offsets and UTF-8-free invariants of one batch on first touch; see segment_verify. */
 struct str segment_str(const struct segment *s, uint32_t col, uint64_t row); /* Utf8 column; s is NULL for null */
-uint64_t segment_u64(const struct segment *s, uint32_t col, uint64_t row);  /* SEG_CREATED, SEG_UPDATED */
+uint64_t segment_u64(const struct segment *s, uint32_t col, uint64_t row);   /* SEG_CREATED, SEG_UPDATED */
 /* Any column. Lists need @a for their items (vectors and strings point into the segment). */
 void segment_get(const struct segment *s, uint32_t col, uint64_t row, struct arena *a, struct val *out);
 

@@ -44,7 +44,8 @@ struct txn_iter {
 	size_t i;
 };
 void txn_iter_init(struct txn_iter *it, const struct txn *t, const struct type *ty);
-enum staged_kind txn_iter_next(struct txn_iter *it, struct str *id, const struct row_image **row); /* STAGED_NONE at the end */
+enum staged_kind txn_iter_next(struct txn_iter *it, struct str *id,
+			       const struct row_image **row); /* STAGED_NONE at the end */
 size_t txn_staged_count(const struct txn *t, const struct type *ty);
 
 /* True when @id exists in the final image (staged put, or visible in the base and neither deleted nor truncated). */
@@ -66,7 +67,8 @@ struct write_req {
 	/* Stage everything. Called once per attempt, at most LIMIT_WRITE_ATTEMPTS times. */
 	int (*prepare)(void *arg, struct txn *t, struct err *e);
 	void *arg;
-	const char *merged_parent; /* WRITE_MERGE: head of the merged source, becomes merged_parent_commit_id; else NULL */
+	const char
+		*merged_parent; /* WRITE_MERGE: head of the merged source, becomes merged_parent_commit_id; else NULL */
 };
 
 /* *committed is false when nothing was staged and no commit was forced; then *out is untouched. */

@@ -71,13 +71,15 @@ static int check_range(struct check *c, const struct type *t, const struct range
 	number_text(value, d);
 	if (r->has_min && d < r->min) {
 		number_text(bound, r->min);
-		return report(c, VIOLATION_VALUE, t, (struct str){ 0 }, "@range violation on %.*s.%.*s: value %s < min %s",
-			      STR_ARG(t->name), STR_ARG(p), value, bound);
+		return report(c, VIOLATION_VALUE, t, (struct str){ 0 },
+			      "@range violation on %.*s.%.*s: value %s < min %s", STR_ARG(t->name), STR_ARG(p), value,
+			      bound);
 	}
 	if (r->has_max && d > r->max) {
 		number_text(bound, r->max);
-		return report(c, VIOLATION_VALUE, t, (struct str){ 0 }, "@range violation on %.*s.%.*s: value %s > max %s",
-			      STR_ARG(t->name), STR_ARG(p), value, bound);
+		return report(c, VIOLATION_VALUE, t, (struct str){ 0 },
+			      "@range violation on %.*s.%.*s: value %s > max %s", STR_ARG(t->name), STR_ARG(p), value,
+			      bound);
 	}
 	return 0;
 }
@@ -99,8 +101,8 @@ static int check_ranges(struct check *c, const struct type *t)
 	return rc;
 }
 
-static int check_pattern(struct check *c, const struct type *t, const struct pattern_check *pc, const struct pattern *re,
-			 const struct row_image *row)
+static int check_pattern(struct check *c, const struct type *t, const struct pattern_check *pc,
+			 const struct pattern *re, const struct row_image *row)
 {
 	const struct val *v = &row->vals[pc->prop];
 	struct str p = t->props[pc->prop].name;
@@ -228,9 +230,9 @@ static int unique_violation(struct check *c, const struct type *t, const struct 
 	}
 	if (!rc)
 		rc = report(c, VIOLATION_UNIQUE, t, row->id,
-			    "@unique violation on %.*s.%s%s%s: value '%s%s%s' held by '%.*s' and '%.*s'", STR_ARG(t->name),
-			    many ? "(" : "", cols.s, many ? ")" : "", many ? "(" : "", vals.s ? vals.s : "",
-			    many ? ")" : "", STR_ARG(holder), STR_ARG(row->id));
+			    "@unique violation on %.*s.%s%s%s: value '%s%s%s' held by '%.*s' and '%.*s'",
+			    STR_ARG(t->name), many ? "(" : "", cols.s, many ? ")" : "", many ? "(" : "",
+			    vals.s ? vals.s : "", many ? ")" : "", STR_ARG(holder), STR_ARG(row->id));
 	sb_free(&cols);
 	sb_free(&vals);
 	return rc;
@@ -253,7 +255,8 @@ static int is_holder(void *arg, struct str id)
 	return 1;
 }
 
-static int check_tuple(struct check *c, const struct type *t, uint32_t which, struct map *seen, const struct row_image *row)
+static int check_tuple(struct check *c, const struct type *t, uint32_t which, struct map *seen,
+		       const struct row_image *row)
 {
 	const struct tuple *u = &t->uniques[which];
 	struct strbuf key = STRBUF_INIT;
@@ -306,8 +309,8 @@ static int dangling(struct check *c, const struct type *et, struct str edge_id, 
 {
 	const struct type *nt = src ? et->from : et->to;
 
-	return report(c, VIOLATION_ENDPOINT, et, edge_id, "%s '%.*s' not found in %.*s", src ? "src" : "dst", STR_ARG(end),
-		      STR_ARG(nt->name));
+	return report(c, VIOLATION_ENDPOINT, et, edge_id, "%s '%.*s' not found in %.*s", src ? "src" : "dst",
+		      STR_ARG(end), STR_ARG(nt->name));
 }
 
 static int check_edge_ends(struct check *c, const struct type *et, struct str id, struct str src, struct str dst)

@@ -32,7 +32,7 @@ struct prop_type {
 	enum scalar scalar;
 	uint32_t dim; /* SCALAR_VECTOR */
 	bool nullable, list;
-	uint32_t n_enum; /* 0: not an enum */
+	uint32_t n_enum;	       /* 0: not an enum */
 	const struct str *enum_values; /* sorted bytewise */
 };
 
@@ -46,12 +46,12 @@ enum type_kind { TYPE_NODE, TYPE_EDGE };
 struct prop {
 	struct str name;
 	struct prop_type type;
-	uint64_t id;	/* stable property identity */
-	uint32_t index; /* position in the type's props */
-	const char *description; /* NULL when none */
+	uint64_t id;		  /* stable property identity */
+	uint32_t index;		  /* position in the type's props */
+	const char *description;  /* NULL when none */
 	bool key, unique, index_; /* property-level constraint words */
-	uint32_t embed_source;	/* property index, PROP_NONE when there is no @embed */
-	struct str embed_model; /* s is NULL when none was given */
+	uint32_t embed_source;	  /* property index, PROP_NONE when there is no @embed */
+	struct str embed_model;	  /* s is NULL when none was given */
 };
 
 struct tuple {
@@ -100,11 +100,11 @@ struct catalog {
 	struct arena arena;
 	struct str source; /* byte for byte as accepted */
 	uint32_t n_types, n_nodes, n_edges;
-	const struct type *types; /* nodes ascending by name, then edges ascending by name */
-	char domain[ULID_LEN + 1];	  /* schema identity domain */
+	const struct type *types;  /* nodes ascending by name, then edges ascending by name */
+	char domain[ULID_LEN + 1]; /* schema identity domain */
 	uint64_t next_identity_id;
 	char source_digest[SHA256_HEX_LEN + 1];
-	char shape_digest[8 + SHA256_HEX_LEN];	  /* "sha256:<hex>" */
+	char shape_digest[8 + SHA256_HEX_LEN]; /* "sha256:<hex>" */
 	char compiled_digest[8 + SHA256_HEX_LEN];
 	struct str compiled_json; /* canonical compiled form with identities (spec/schema.md 10) */
 	const void *ir;		  /* private to engine/schema: interfaces, annotations, provenance */
@@ -148,7 +148,7 @@ static inline const char *type_kind_word(const struct type *t)
 
 /* Display form "String", "Vector(8)", "enum(a, b)", "[I32]?" and physical column name "Int32", "Utf8", ... (spec/schema.md 3). */
 void prop_type_display(const struct prop_type *t, struct strbuf *out);
-const char *scalar_name(enum scalar s);	   /* "I32" */
+const char *scalar_name(enum scalar s);	    /* "I32" */
 const char *scalar_physical(enum scalar s); /* "Int32" */
 
 /*

@@ -34,7 +34,7 @@ struct cluster_args {
 
 struct cluster_report {
 	bool ok;
-	bool retry_safe; /* every error is state_cas_mismatch: exit status 75 (spec/cli.md 8.2) */
+	bool retry_safe;    /* every error is state_cas_mismatch: exit status 75 (spec/cli.md 8.2) */
 	struct strbuf json; /* pretty, one LF at the end */
 	struct strbuf text;
 };

@@ -25,10 +25,10 @@ struct diag_list {
 	size_t n_errors;
 };
 
-#define DIAG_LIST_INIT ((struct diag_list){0})
+#define DIAG_LIST_INIT ((struct diag_list){ 0 })
 
-void diag_add(struct diag_list *l, enum diag_severity severity, const char *code, const char *path, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
+void diag_add(struct diag_list *l, enum diag_severity severity, const char *code, const char *path, const char *fmt,
+	      ...) __attribute__((format(printf, 5, 6)));
 /* Append copies of all of @src. */
 void diag_append(struct diag_list *l, const struct diag_list *src);
 void diag_free(struct diag_list *l);

@@ -25,26 +25,26 @@
 /* The kinds of spec/engine.md section 19; err.c maps each to an HTTP status, a wire code and errno. */
 enum err_code {
 	ERR_NONE = 0,
-	ERR_BAD_REQUEST,	    /* malformed request, validation */
-	ERR_PARSE,		    /* schema or query text: syntax; has a position */
-	ERR_TYPE,		    /* query type check, schema catalog */
-	ERR_QUERY,		    /* evaluation failed on valid input */
+	ERR_BAD_REQUEST, /* malformed request, validation */
+	ERR_PARSE,	 /* schema or query text: syntax; has a position */
+	ERR_TYPE,	 /* query type check, schema catalog */
+	ERR_QUERY,	 /* evaluation failed on valid input */
 	ERR_NOT_FOUND,
-	ERR_CONFLICT,		    /* state forbids it */
+	ERR_CONFLICT, /* state forbids it */
 	ERR_ALREADY_INITIALIZED,
 	ERR_MERGE_CONFLICTS,
-	ERR_KEY_CONFLICT,	    /* details: entity_kind, type_name, entity_id? */
-	ERR_READ_SET_CHANGED,	    /* details: member, expected?, actual? */
+	ERR_KEY_CONFLICT,     /* details: entity_kind, type_name, entity_id? */
+	ERR_READ_SET_CHANGED, /* details: member, expected?, actual? */
 	ERR_RETRYABLE_CONFLICT,
-	ERR_COMMIT_HAS_NO_PARENT,   /* details: graph_commit_id */
-	ERR_SCHEMA_BOUNDARY,	    /* details: graph_commit_id, type_name */
+	ERR_COMMIT_HAS_NO_PARENT, /* details: graph_commit_id */
+	ERR_SCHEMA_BOUNDARY,	  /* details: graph_commit_id, type_name */
 	ERR_CHANGE_FEED_GAP,
-	ERR_PRECONDITION,	    /* details: expected, actual? */
-	ERR_RESOURCE_LIMIT,	    /* details: resource, limit, actual (decimal) */
-	ERR_BLOB_RANGE,		    /* details: start, end, length (decimal) */
+	ERR_PRECONDITION,   /* details: expected, actual? */
+	ERR_RESOURCE_LIMIT, /* details: resource, limit, actual (decimal) */
+	ERR_BLOB_RANGE,	    /* details: start, end, length (decimal) */
 	ERR_CURSOR_REJECTED,
 	ERR_BLOB_POLICY,
-	ERR_BLOB_SOURCE,	    /* details: uri, reason */
+	ERR_BLOB_SOURCE, /* details: uri, reason */
 	ERR_UNAUTHORIZED,
 	ERR_POLICY,
 	ERR_TOO_MANY_REQUESTS,
@@ -53,7 +53,7 @@ enum err_code {
 	ERR_BLOB_INTEGRITY,
 	ERR_STORAGE,
 	ERR_IO,
-	ERR_UNSUPPORTED,	    /* left out of this build, or not there yet: says so */
+	ERR_UNSUPPORTED, /* left out of this build, or not there yet: says so */
 	ERR_INTERNAL,
 	ERR_CODE_COUNT
 };
@@ -65,14 +65,14 @@ struct err_detail {
 
 struct err {
 	enum err_code code;
-	char *msg;		   /* NULL only while code is ERR_NONE */
-	uint32_t line, column;	   /* 1-based; 0 when the error has no position */
+	char *msg;		       /* NULL only while code is ERR_NONE */
+	uint32_t line, column;	       /* 1-based; 0 when the error has no position */
 	uint32_t span_start, span_end; /* byte span in the source; equal when there is none */
 	uint32_t n_details;
 	struct err_detail details[ERR_DETAILS_MAX];
 };
 
-#define ERR_INIT ((struct err){0})
+#define ERR_INIT ((struct err){ 0 })
 
 /*
  * Replace the content of @e with @code and a formatted message. Returns the negative errno that
@@ -81,8 +81,7 @@ struct err {
 int err_set(struct err *e, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* As err_set, but returns @rc (negative), for callers that promise a particular errno value. */
-int err_set_rc(struct err *e, int rc, enum err_code code, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+int err_set_rc(struct err *e, int rc, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* ERR_IO (or ERR_STORAGE) from a system call: "<fmt>: <strerror(errno_value)>". Returns -errno_value. */
 int err_sys(struct err *e, int errno_value, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -39,7 +39,7 @@ struct graph_policy_ops {
 /* --- lifecycle --------------------------------------------------------------------------------- */
 
 struct graph_open_opts {
-	bool read_only;		/* no write of any kind reaches the store */
+	bool read_only;		     /* no write of any kind reaches the store */
 	uint64_t mutation_max_bytes; /* 0: LIMIT_MUTATION_BYTES */
 	struct embedder *embedder;   /* for nearest() with text; borrowed, NULL: such queries fail with the reason */
 	const struct graph_policy_ops *policy; /* NULL: everything is allowed */
@@ -77,9 +77,9 @@ struct commit_info { /* spec/engine.md 4; "" stands for null */
 	char id[ULID_LEN + 1];
 	char parent[ULID_LEN + 1];
 	char merged_parent[ULID_LEN + 1];
-	char *branch; /* NULL: main */
-	char *actor;  /* NULL: none */
-	uint64_t version; /* graph_manifest_version */
+	char *branch;	    /* NULL: main */
+	char *actor;	    /* NULL: none */
+	uint64_t version;   /* graph_manifest_version */
 	int64_t created_at; /* microseconds */
 };
 

@@ -18,11 +18,11 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 struct json {
 	enum json_type type;
 	bool boolean;
-	bool is_int;	   /* JSON_NUMBER: text has no '.', 'e' or 'E' */
-	struct str text;   /* JSON_STRING: decoded; JSON_NUMBER: source text */
-	size_t n;	   /* JSON_ARRAY, JSON_OBJECT: children */
-	struct json *items;	     /* JSON_ARRAY: n values; JSON_OBJECT: n member values */
-	struct str *keys;	     /* JSON_OBJECT: n member names, parallel to items, source order */
+	bool is_int;	    /* JSON_NUMBER: text has no '.', 'e' or 'E' */
+	struct str text;    /* JSON_STRING: decoded; JSON_NUMBER: source text */
+	size_t n;	    /* JSON_ARRAY, JSON_OBJECT: children */
+	struct json *items; /* JSON_ARRAY: n values; JSON_OBJECT: n member values */
+	struct str *keys;   /* JSON_OBJECT: n member names, parallel to items, source order */
 };
 
 struct json_opts {
@@ -56,7 +56,7 @@ const char *json_kind(const struct json *v);
 /* Number conversions; false when out of range or not of that form. */
 bool json_to_i64(const struct json *v, int64_t *out); /* needs is_int */
 bool json_to_u64(const struct json *v, uint64_t *out);
-bool json_to_f64(const struct json *v, double *out);  /* any number; false when it overflows to infinity */
+bool json_to_f64(const struct json *v, double *out); /* any number; false when it overflows to infinity */
 
 /*
  * Writing. A struct json_writer appends to a strbuf and takes care of commas, and of white space when
@@ -86,7 +86,7 @@ void jw_u64(struct json_writer *w, uint64_t v);
 void jw_f64(struct json_writer *w, double v); /* spec/engine.md 3.4; non-finite as "NaN" "Infinity" "-Infinity" */
 void jw_bool(struct json_writer *w, bool v);
 void jw_null(struct json_writer *w);
-void jw_raw(struct json_writer *w, struct str json); /* one complete, compact JSON value */
+void jw_raw(struct json_writer *w, struct str json);	    /* one complete, compact JSON value */
 void jw_value(struct json_writer *w, const struct json *v); /* re-serialise a parsed value */
 /* key and value in one call */
 void jw_kstr(struct json_writer *w, const char *key, struct str s);

@@ -27,7 +27,7 @@ struct map {
 	uint64_t k0, k1;	   /* private: hash key */
 };
 
-#define MAP_INIT ((struct map){0})
+#define MAP_INIT ((struct map){ 0 })
 
 /* The value, or NULL. */
 void *map_get(const struct map *m, struct str key);

@@ -18,23 +18,23 @@
 
 #include <omnigraph/str.h>
 
-void *mem_alloc(size_t n);	       /* uninitialised; never NULL */
-void *mem_zalloc(size_t n);	       /* zeroed */
+void *mem_alloc(size_t n);		     /* uninitialised; never NULL */
+void *mem_zalloc(size_t n);		     /* zeroed */
 void *mem_calloc(size_t count, size_t size); /* zeroed, overflow-checked */
 void *mem_realloc(void *p, size_t n);
 void *mem_realloc_array(void *p, size_t count, size_t size); /* overflow-checked */
-void *mem_try_alloc(size_t n);	       /* NULL when the memory is not there */
+void *mem_try_alloc(size_t n);				     /* NULL when the memory is not there */
 char *mem_strdup(const char *s);
 /* Overwrite @n bytes so that the compiler cannot drop it (secrets). */
 void mem_wipe(void *p, size_t n);
 
 /* Make room for one more element in a growable array; doubles. @p is the pointer variable, @cap its capacity. */
-#define MEM_GROW(p, count, cap)                                                       \
-	do {                                                                          \
-		if ((count) >= (cap)) {                                               \
-			(cap) = (cap) ? (cap) * 2 : 8;                                \
-			(p) = mem_realloc_array((p), (cap), sizeof(*(p)));            \
-		}                                                                     \
+#define MEM_GROW(p, count, cap)                                            \
+	do {                                                               \
+		if ((count) >= (cap)) {                                    \
+			(cap) = (cap) ? (cap)*2 : 8;                       \
+			(p) = mem_realloc_array((p), (cap), sizeof(*(p))); \
+		}                                                          \
 	} while (0)
 
 #define __cleanup(fn) __attribute__((cleanup(fn)))
@@ -51,7 +51,7 @@ struct arena {
 	size_t total; /* bytes handed out since the last reset */
 };
 
-#define ARENA_INIT ((struct arena){0})
+#define ARENA_INIT ((struct arena){ 0 })
 
 void *arena_alloc(struct arena *a, size_t n);
 void *arena_zalloc(struct arena *a, size_t n);
@@ -84,7 +84,7 @@ static inline bool ref_put(struct refcount *r)
 	return atomic_fetch_sub_explicit(&r->n, 1, memory_order_acq_rel) == 1;
 }
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

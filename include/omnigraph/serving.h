@@ -23,9 +23,9 @@ struct serving_blob_base {
 
 struct serving_graph {
 	const char *id;
-	const char *root; /* plain absolute path, or s3:// URI */
+	const char *root;			   /* plain absolute path, or s3:// URI */
 	const struct serving_embedding *embedding; /* NULL: none bound */
-	size_t n_blob_bases; /* 0: external blobs are denied */
+	size_t n_blob_bases;			   /* 0: external blobs are denied */
 	const struct serving_blob_base *blob_bases;
 };
 
@@ -44,10 +44,11 @@ struct serving_policy {
 struct serving_snapshot {
 	struct arena arena; /* everything below lives here; arena_free() and diag_free() release the snapshot */
 	size_t n_graphs, n_queries, n_policies;
-	const struct serving_graph *graphs;   /* ascending by id */
-	const struct serving_query *queries;  /* ascending by graph id, then name */
+	const struct serving_graph *graphs;    /* ascending by id */
+	const struct serving_query *queries;   /* ascending by graph id, then name */
 	const struct serving_policy *policies; /* ascending by name */
-	struct diag_list diagnostics; /* success: one warning per quarantined graph; failure: the errors, then the warnings */
+	struct diag_list
+		diagnostics; /* success: one warning per quarantined graph; failure: the errors, then the warnings */
 };
 
 /*

@@ -78,7 +78,7 @@ struct strbuf {
 	size_t n, cap;
 };
 
-#define STRBUF_INIT ((struct strbuf){0})
+#define STRBUF_INIT ((struct strbuf){ 0 })
 
 void sb_grow(struct strbuf *b, size_t extra); /* room for @extra more bytes and the NUL */
 void sb_add(struct strbuf *b, const void *data, size_t n);

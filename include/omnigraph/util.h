@@ -11,9 +11,9 @@
 
 /* --- time ------------------------------------------------------------------------------------ */
 
-int64_t time_now_us(void);	 /* wall clock, microseconds since the epoch */
+int64_t time_now_us(void); /* wall clock, microseconds since the epoch */
 int64_t time_now_ms(void);
-int64_t time_mono_us(void);	 /* monotonic */
+int64_t time_mono_us(void); /* monotonic */
 /* "2026-03-01T09:00:00.123456Z" of a wall-clock microsecond value; @frac_digits 0, 3 or 6. @out >= 32 bytes. */
 void time_format_us(char *out, int64_t us, int frac_digits);
 
@@ -54,7 +54,7 @@ struct sha256_ctx; /* streaming */
 struct sha256_ctx *sha256_new(void);
 void sha256_update(struct sha256_ctx *c, const void *data, size_t n);
 void sha256_final(struct sha256_ctx *c, uint8_t out[SHA256_LEN]); /* frees @c */
-void hex_encode(char *out, const void *data, size_t n); /* 2n characters and a NUL, lower case */
+void hex_encode(char *out, const void *data, size_t n);		  /* 2n characters and a NUL, lower case */
 /* Equal content, in time that depends only on @n. */
 bool mem_equal_ct(const void *a, const void *b, size_t n);
 

@@ -26,7 +26,11 @@ enum val_kind {
 	VAL_BLOB      /* s, n bytes; flags says what they are */
 };
 
-enum { VAL_BLOB_INLINE = 0, VAL_BLOB_URI = 1, VAL_BLOB_STORED = 2 /* "<sha256 hex>:<length>" of an object under blob/ */ };
+enum {
+	VAL_BLOB_INLINE = 0,
+	VAL_BLOB_URI = 1,
+	VAL_BLOB_STORED = 2 /* "<sha256 hex>:<length>" of an object under blob/ */
+};
 
 struct val {
 	uint8_t kind;

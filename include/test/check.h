@@ -28,13 +28,13 @@ struct check_test {
 };
 
 #define CHECK(cond) CU_assertImplementation((cond) ? CU_TRUE : CU_FALSE, __LINE__, #cond, __FILE__, "", CU_TRUE)
-#define CHECK_MSG(cond, ...)                                         \
-	do {                                                         \
-		if (!(cond)) {                                       \
-			fprintf(stderr, "# " __VA_ARGS__);           \
-			fputc('\n', stderr);                         \
-			CHECK(cond);                                 \
-		}                                                    \
+#define CHECK_MSG(cond, ...)                               \
+	do {                                               \
+		if (!(cond)) {                             \
+			fprintf(stderr, "# " __VA_ARGS__); \
+			fputc('\n', stderr);               \
+			CHECK(cond);                       \
+		}                                          \
 	} while (0)
 #define CHECK_STR(got, want) check_str((got), (want), __FILE__, __LINE__)
 #define CHECK_HAS(got, part) check_has((got), (part), __FILE__, __LINE__)
@@ -44,7 +44,8 @@ __attribute__((unused)) static void check_str(const char *got, const char *want,
 {
 	if (got && want && !strcmp(got, want))
 		return;
-	fprintf(stderr, "# %s:%d:\n#   got  %s\n#   want %s\n", file, line, got ? got : "(null)", want ? want : "(null)");
+	fprintf(stderr, "# %s:%d:\n#   got  %s\n#   want %s\n", file, line, got ? got : "(null)",
+		want ? want : "(null)");
 	CU_assertImplementation(CU_FALSE, (unsigned)line, "strings differ", file, "", CU_TRUE);
 }
 
@@ -56,7 +57,8 @@ __attribute__((unused)) static void check_has(const char *got, const char *part,
 	CU_assertImplementation(CU_FALSE, (unsigned)line, "text is missing", file, "", CU_TRUE);
 }
 
-__attribute__((unused)) static void check_int(long long got, long long want, const char *what, const char *file, int line)
+__attribute__((unused)) static void check_int(long long got, long long want, const char *what, const char *file,
+					      int line)
 {
 	if (got == want)
 		return;
@@ -97,10 +99,10 @@ static int check_run(const char *suite, const struct check_test *tests, size_t n
 	return failed ? 1 : 0;
 }
 
-#define CHECK_MAIN(suite, ...)                                                                   \
-	int main(int argc, char **argv)                                                          \
-	{                                                                                        \
-		static const struct check_test tests[] = { __VA_ARGS__ };                        \
+#define CHECK_MAIN(suite, ...)                                                                               \
+	int main(int argc, char **argv)                                                                      \
+	{                                                                                                    \
+		static const struct check_test tests[] = { __VA_ARGS__ };                                    \
 		return check_run(suite, tests, sizeof(tests) / sizeof(tests[0]), argc > 1 ? argv[1] : NULL); \
 	}
 

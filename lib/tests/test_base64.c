@@ -36,9 +36,8 @@ static void vectors(void)
 static void hostile(void)
 {
 	static const char *const bad[] = {
-		"Zg",	    "Zg=",	    "Zg===",	       "Z===", "====", "=",    "Zm9v=",
-		"Zm9v====", "Zm 9",	    "Zm9\n",	       "Zg=a", "Z=g=", "Zm-_", "Zh==",
-		"Zm9=",	    "Zm9vZg==Zg==", "\xff\xff\xff\xff"
+		"Zg",	 "Zg=",	 "Zg===", "Z===", "====", "=",	  "Zm9v=",	  "Zm9v====",	     "Zm 9",
+		"Zm9\n", "Zg=a", "Z=g=",  "Zm-_", "Zh==", "Zm9=", "Zm9vZg==Zg==", "\xff\xff\xff\xff"
 	};
 	struct strbuf b = STRBUF_INIT;
 
@@ -68,12 +67,11 @@ static void all_lengths(void)
 		sb_reset(&e);
 		sb_reset(&d);
 		base64url_encode(&e, data, n);
-		CHECK(base64url_decode(&d, sb_str(&e)) && d.n == n &&
-		      !memcmp(sb_str(&d).s, data, n));
+		CHECK(base64url_decode(&d, sb_str(&e)) && d.n == n && !memcmp(sb_str(&d).s, data, n));
 		sb_free(&e);
 		sb_free(&d);
 	}
 }
 
-CHECK_MAIN("lib/base64", { "base64 matches RFC 4648", vectors },
-	   { "sloppy base64 is refused", hostile }, { "every length survives", all_lengths }, )
+CHECK_MAIN("lib/base64", { "base64 matches RFC 4648", vectors }, { "sloppy base64 is refused", hostile },
+	   { "every length survives", all_lengths }, )

@@ -16,8 +16,7 @@ static void check_days(bool (*parse)(struct str, int32_t *), const struct sample
 		int32_t days = 0;
 		bool ok = parse(str_from(t[i].text), &days);
 
-		CHECK_MSG(ok == (t[i].want != NONE), "'%s' %s", t[i].text,
-			  ok ? "accepted" : "refused");
+		CHECK_MSG(ok == (t[i].want != NONE), "'%s' %s", t[i].text, ok ? "accepted" : "refused");
 		CHECK_MSG(!ok || days == t[i].want, "'%s' gave %d", t[i].text, days);
 	}
 }
@@ -28,8 +27,7 @@ static void check_ms(bool (*parse)(struct str, int64_t *), const struct sample *
 		int64_t ms = 0;
 		bool ok = parse(str_from(t[i].text), &ms);
 
-		CHECK_MSG(ok == (t[i].want != NONE), "'%s' %s", t[i].text,
-			  ok ? "accepted" : "refused");
+		CHECK_MSG(ok == (t[i].want != NONE), "'%s' %s", t[i].text, ok ? "accepted" : "refused");
 		CHECK_MSG(!ok || ms == t[i].want, "'%s' gave %" PRId64, t[i].text, ms);
 	}
 }
@@ -236,5 +234,4 @@ CHECK_MAIN("lib/date", { "SCH-44 date strings of loads", load_dates },
 	   { "dates and date-times of query literals and parameters", query_dates },
 	   { "SCH-44 dates print in ISO form, signed beyond four digits", printing },
 	   { "day numbers and civil dates agree for 4000 years", calendar },
-	   { "printed dates read back in both grammars", round_trips },
-	   { "clocks print as UTC", clocks }, )
+	   { "printed dates read back in both grammars", round_trips }, { "clocks print as UTC", clocks }, )

@@ -30,10 +30,8 @@ static void streaming(void)
 
 static void comparing(void)
 {
-	CHECK(mem_equal_ct("abc", "abc", 3) && !mem_equal_ct("abc", "abd", 3) &&
-	      mem_equal_ct(NULL, NULL, 0));
+	CHECK(mem_equal_ct("abc", "abc", 3) && !mem_equal_ct("abc", "abd", 3) && mem_equal_ct(NULL, NULL, 0));
 }
 
-CHECK_MAIN("lib/digest", { "SHA-256 matches FIPS 180-4", vectors },
-	   { "streamed SHA-256 matches", streaming },
+CHECK_MAIN("lib/digest", { "SHA-256 matches FIPS 180-4", vectors }, { "streamed SHA-256 matches", streaming },
 	   { "constant-time comparison compares", comparing }, )

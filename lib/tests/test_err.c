@@ -134,9 +134,7 @@ static void diagnostics(void)
 	diag_free(&l);
 }
 
-CHECK_MAIN("lib/err",
-	   { "error kinds map to the HTTP status and wire code of the contract",
-	     statuses_and_words },
+CHECK_MAIN("lib/err", { "error kinds map to the HTTP status and wire code of the contract", statuses_and_words },
 	   { "an error keeps its message, position and details until cleared", set_and_clear },
 	   { "an overlong message is cut at a character boundary", long_messages },
 	   { "diagnostics keep their order and print as text and as JSON", diagnostics }, )

@@ -224,13 +224,11 @@ static void duplicates(void)
 	int64_t i;
 
 	CHECK(json_to_i64(json_get(good("{\"a\":1,\"b\":2,\"a\":3}"), "a"), &i) && i == 3);
-	CHECK(json_parse(&arena, STR("{\"x\":[{\"y\":{\"m\":1,\"\\u006d\":2}}]}"), &strict, &v,
-			 &e) < 0);
+	CHECK(json_parse(&arena, STR("{\"x\":[{\"y\":{\"m\":1,\"\\u006d\":2}}]}"), &strict, &v, &e) < 0);
 	CHECK_STR(err_msg(&e), "duplicate JSON member 'm'");
 	CHECK(!v);
 	err_clear(&e);
-	CHECK(json_parse(&arena, STR("{\"a\":{\"a\":[{\"a\":1},{\"a\":1}]},\"\":0}"), &strict, &v,
-			 &e) == 0);
+	CHECK(json_parse(&arena, STR("{\"a\":{\"a\":[{\"a\":1},{\"a\":1}]},\"\":0}"), &strict, &v, &e) == 0);
 	sb_addz(&b, "{");
 	for (int k = 0; k < 50000; k++)
 		sb_addf(&b, "\"k%d\":0,", k);
@@ -251,8 +249,7 @@ static void numbers(void)
 	CHECK(json_to_u64(good("18446744073709551615"), &u) && u == UINT64_MAX);
 	CHECK(!json_to_u64(good("18446744073709551616"), &u) && !json_to_u64(good("-1"), &u));
 	CHECK(json_to_i64(good("-9223372036854775808"), &i) && i == INT64_MIN);
-	CHECK(!json_to_i64(good("30.0"), &i) && !json_to_i64(good("1e3"), &i) &&
-	      !json_to_i64(good("\"1\""), &i));
+	CHECK(!json_to_i64(good("30.0"), &i) && !json_to_i64(good("1e3"), &i) && !json_to_i64(good("\"1\""), &i));
 	CHECK(json_to_f64(good("1e3"), &d) && d == 1000);
 	CHECK(!json_to_f64(good("1e309"), &d) && !json_to_f64(good("-1e999999999999"), &d));
 	CHECK(json_to_f64(good("1e-999999999999"), &d) && d == 0);
@@ -285,8 +282,7 @@ static void streams(void)
 	struct json *v;
 	size_t pos = 0;
 
-	CHECK(!json_parse_next(&arena, src, &pos, NULL, &v, &e) && v->type == JSON_OBJECT &&
-	      pos == 8);
+	CHECK(!json_parse_next(&arena, src, &pos, NULL, &v, &e) && v->type == JSON_OBJECT && pos == 8);
 	CHECK(!json_parse_next(&arena, src, &pos, NULL, &v, &e) && v->type == JSON_ARRAY);
 	CHECK(!json_parse_next(&arena, src, &pos, NULL, &v, &e) && str_eqz(v->text, "3"));
 	CHECK(!json_parse_next(&arena, src, &pos, NULL, &v, &e) && v->type == JSON_STRING);
@@ -294,8 +290,7 @@ static void streams(void)
 	CHECK(!json_parse_next(&arena, src, &pos, NULL, &v, &e) && !v && pos == src.n);
 	pos = 0;
 	src = STR("17");
-	CHECK(!json_parse_next(&arena, src, &pos, NULL, &v, &e) && str_eqz(v->text, "17") &&
-	      pos == 2);
+	CHECK(!json_parse_next(&arena, src, &pos, NULL, &v, &e) && str_eqz(v->text, "17") && pos == 2);
 	pos = 0;
 	src = STR("1\n{\"a\":?}");
 	CHECK(!json_parse_next(&arena, src, &pos, NULL, &v, &e) && pos == 1);
@@ -387,11 +382,10 @@ static void writing(void)
 	sb_reset(&b);
 	jw_init(&w, &b, true);
 	write_sample(&w);
-	CHECK_STR(b.s,
-		  "{\n  \"s\": \"v\",\n  \"z\": null,\n  \"u\": 18446744073709551615,\n"
-		  "  \"i\": -9223372036854775808,\n  \"b\": true,\n  \"n\": null,\n  \"f\": [\n    "
-		  "1.0,\n"
-		  "    \"NaN\",\n    \"-Infinity\",\n    [],\n    {}\n  ],\n  \"raw\": [1,2]\n}");
+	CHECK_STR(b.s, "{\n  \"s\": \"v\",\n  \"z\": null,\n  \"u\": 18446744073709551615,\n"
+		       "  \"i\": -9223372036854775808,\n  \"b\": true,\n  \"n\": null,\n  \"f\": [\n    "
+		       "1.0,\n"
+		       "    \"NaN\",\n    \"-Infinity\",\n    [],\n    {}\n  ],\n  \"raw\": [1,2]\n}");
 	sb_reset(&b);
 	jw_init(&w, &b, true);
 	jw_value(&w, good("{}"));
@@ -412,8 +406,7 @@ static void small_body_cost(void)
 }
 
 CHECK_MAIN("lib/json", { "JSON text becomes a tree and prints back", trees },
-	   { "strings may hold NUL", nul_in_strings },
-	   { "malformed JSON is refused with a reason", syntax_errors },
+	   { "strings may hold NUL", nul_in_strings }, { "malformed JSON is refused with a reason", syntax_errors },
 	   { "errors name line and column in characters", error_positions },
 	   { "invalid UTF-8 and lone surrogates are refused", encoding_errors },
 	   { "nesting deeper than 128 is refused", depth_limit },

@@ -39,8 +39,8 @@ static void text_lines(void)
 	struct logger *l = open_log(NULL, false);
 	char *out;
 
-	log_kv(l, LOG_INFO, "boot", "serving omnigraph", "bind", "127.0.0.1:1", "config", "a b",
-	       "empty", "", "eq", "a=b", NULL);
+	log_kv(l, LOG_INFO, "boot", "serving omnigraph", "bind", "127.0.0.1:1", "config", "a b", "empty", "", "eq",
+	       "a=b", NULL);
 	log_kv(l, LOG_DEBUG, "boot", "hidden", NULL);
 	log_kv(l, LOG_WARN, "t", "two\nlines", "v", "x\ny\"", NULL);
 	log_kv(NULL, LOG_ERROR, "t", "dropped", NULL);
@@ -63,8 +63,7 @@ static void json_lines(void)
 
 	log_kv(l, LOG_TRACE, "t", "m \"q\"", "k", "v\n", "message", "inner", "raw", "\xff", NULL);
 	out = close_log(l);
-	CHECK(!json_parse(&a, str_from(out), &(struct json_opts){ .reject_duplicates = true }, &v,
-			  NULL));
+	CHECK(!json_parse(&a, str_from(out), &(struct json_opts){ .reject_duplicates = true }, &v, NULL));
 	CHECK(str_eqz(json_get(v, "level")->text, "TRACE"));
 	CHECK(str_eqz(json_get(v, "target")->text, "t"));
 	CHECK(str_eqz(json_get(v, "message")->text, "m \"q\""));
@@ -83,11 +82,9 @@ static void filters(void)
 	struct logger *bad;
 
 	CHECK(log_enabled(l, LOG_WARN, "boot") && !log_enabled(l, LOG_INFO, "boot"));
-	CHECK(log_enabled(l, LOG_DEBUG, "omnigraph::embedding") &&
-	      !log_enabled(l, LOG_TRACE, "omnigraph::embedding"));
+	CHECK(log_enabled(l, LOG_DEBUG, "omnigraph::embedding") && !log_enabled(l, LOG_TRACE, "omnigraph::embedding"));
 	CHECK(log_enabled(l, LOG_DEBUG, "omnigraph::embedding::x"));
-	CHECK(!log_enabled(l, LOG_WARN, "omnigraph::other") &&
-	      log_enabled(l, LOG_ERROR, "omnigraph"));
+	CHECK(!log_enabled(l, LOG_WARN, "omnigraph::other") && log_enabled(l, LOG_ERROR, "omnigraph"));
 	CHECK(log_enabled(l, LOG_WARN, "omnigraphs"));
 	CHECK(!log_enabled(NULL, LOG_ERROR, "x"));
 	free(close_log(l));
@@ -107,8 +104,7 @@ static void filters(void)
 static void *spam(void *arg)
 {
 	for (int i = 0; i < 500; i++)
-		log_kv(arg, LOG_INFO, "spam", "0123456789012345678901234567890123456789", "k", "v",
-		       NULL);
+		log_kv(arg, LOG_INFO, "spam", "0123456789012345678901234567890123456789", "k", "v", NULL);
 	return NULL;
 }
 
@@ -127,9 +123,8 @@ static void whole_lines(void)
 	for (p = out; *p; n++) {
 		char *nl = strchr(p, '\n');
 
-		CHECK(nl &&
-		      nl - p == 27 + (int)strlen(" INFO spam: "
-						 "0123456789012345678901234567890123456789 k=v"));
+		CHECK(nl && nl - p == 27 + (int)strlen(" INFO spam: "
+						       "0123456789012345678901234567890123456789 k=v"));
 		p = nl + 1;
 	}
 	CHECK_INT(n, 2000);
@@ -137,6 +132,5 @@ static void whole_lines(void)
 }
 
 CHECK_MAIN("lib/log", { "SRV-71 events are lines of text with fields", text_lines },
-	   { "events are JSON lines when asked", json_lines },
-	   { "a filter picks levels by target", filters },
+	   { "events are JSON lines when asked", json_lines }, { "a filter picks levels by target", filters },
 	   { "events of several threads never interleave", whole_lines }, )

@@ -84,12 +84,9 @@ static void siphash_vectors(void)
 		in[i] = (uint8_t)i;
 	/* SipHash-1-3 with key 00..0f of the empty text and of 00..: the values CPython and Rust
 	 * use */
-	CHECK(siphash13(0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull, in, 0) ==
-	      0xabac0158050fc4dcull);
-	CHECK(siphash13(0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull, in, 1) ==
-	      0xc9f49bf37d57ca93ull);
-	CHECK(siphash13(0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull, in, 2) ==
-	      0x82cb9b024dc7d44dull);
+	CHECK(siphash13(0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull, in, 0) == 0xabac0158050fc4dcull);
+	CHECK(siphash13(0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull, in, 1) == 0xc9f49bf37d57ca93ull);
+	CHECK(siphash13(0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull, in, 2) == 0x82cb9b024dc7d44dull);
 	CHECK(siphash13(0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull, in, 8) ==
 	      siphash13(0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull, in, 8));
 }
@@ -104,7 +101,5 @@ static void randomness(void)
 }
 
 CHECK_MAIN("lib/map", { "a map keeps insertion order and survives removals", many_keys },
-	   { "a map does not grow under churn", churn },
-	   { "keys are bytes: empty and NUL keys work", odd_keys },
-	   { "SipHash-1-3 matches its reference values", siphash_vectors },
-	   { "random bytes differ", randomness }, )
+	   { "a map does not grow under churn", churn }, { "keys are bytes: empty and NUL keys work", odd_keys },
+	   { "SipHash-1-3 matches its reference values", siphash_vectors }, { "random bytes differ", randomness }, )

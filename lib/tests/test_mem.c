@@ -77,5 +77,4 @@ static void wiping(void)
 
 CHECK_MAIN("lib/mem", { "an arena hands out aligned memory and is freed as a whole", arenas },
 	   { "a reset arena serves the same load from the same memory", steady_state },
-	   { "the last reference is reported once", references },
-	   { "secrets are overwritten", wiping }, )
+	   { "the last reference is reported once", references }, { "secrets are overwritten", wiping }, )

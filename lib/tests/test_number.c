@@ -147,17 +147,14 @@ static void random_doubles(void)
 		char buf[32], key[400];
 
 		if (i % 3 == 0) /* short decimals and whole numbers, as data has them */
-			v = (double)(int64_t)(next(&seed) % 1000000000) /
-			    pow(10, (double)(next(&seed) % 12));
+			v = (double)(int64_t)(next(&seed) % 1000000000) / pow(10, (double)(next(&seed) % 12));
 		if (!isfinite(v))
 			continue;
 		fmt_f64(buf, v);
 		CHECK_MSG(strtod(buf, NULL) == v, "%a printed %s", v, buf);
-		CHECK_MSG(parse_f64(str_from(buf), &back) && back == v, "%a read %a from %s", v,
-			  back, buf);
+		CHECK_MSG(parse_f64(str_from(buf), &back) && back == v, "%a read %a from %s", v, back, buf);
 		if (i % 10 == 0)
-			CHECK_MSG(v == 0 || count_digits(buf) == least_digits(fabs(v)),
-				  "%a printed %s", v, buf);
+			CHECK_MSG(v == 0 || count_digits(buf) == least_digits(fabs(v)), "%a printed %s", v, buf);
 		fmt_key_f64(key, v);
 		CHECK(strtod(key, NULL) == v && !strchr(key, 'e'));
 	}
@@ -193,9 +190,8 @@ static void powers_of_two(void)
 
 static void reading(void)
 {
-	static const char *const bad[] = { "",	  "-",	  "+1",	  ".5",	   "1.",  "1e",
-					   "1e+", "1.e5", "0x10", "inf",   "nan", " 1",
-					   "1 ",  "1_0",  "--1",  "1e5.0", "1,5" };
+	static const char *const bad[] = { "",	  "-",	 "+1", ".5", "1.",  "1e",  "1e+",   "1.e5", "0x10",
+					   "inf", "nan", " 1", "1 ", "1_0", "--1", "1e5.0", "1,5" };
 	uint64_t seed = 44;
 	double v;
 
@@ -217,11 +213,9 @@ static void reading(void)
 	for (int i = 0; i < 200000; i++) {
 		char buf[64];
 
-		snprintf(buf, sizeof(buf), "%" PRIu64 ".%" PRIu64 "e%d",
-			 next(&seed) >> (next(&seed) & 63), next(&seed) >> (next(&seed) & 63),
-			 (int)(next(&seed) % 50) - 25);
-		CHECK_MSG(parse_f64(str_from(buf), &v) && v == strtod(buf, NULL), "%s gave %a", buf,
-			  v);
+		snprintf(buf, sizeof(buf), "%" PRIu64 ".%" PRIu64 "e%d", next(&seed) >> (next(&seed) & 63),
+			 next(&seed) >> (next(&seed) & 63), (int)(next(&seed) % 50) - 25);
+		CHECK_MSG(parse_f64(str_from(buf), &v) && v == strtod(buf, NULL), "%s gave %a", buf, v);
 	}
 }
 
@@ -229,5 +223,4 @@ CHECK_MAIN("lib/number", { "F64 prints as the shortest JSON number of engine 3.4
 	   { "float keys are positional, both zeros are 0", key_form },
 	   { "random doubles print shortest and read back", random_doubles },
 	   { "random floats print at float width and read back", random_floats },
-	   { "powers of two print shortest", powers_of_two },
-	   { "number text reads correctly rounded", reading }, )
+	   { "powers of two print shortest", powers_of_two }, { "number text reads correctly rounded", reading }, )

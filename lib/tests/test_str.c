@@ -5,10 +5,8 @@
 
 static void slices(void)
 {
-	CHECK(str_starts(STR("abc"), STR("ab")) && str_starts(STR("abc"), STR("")) &&
-	      !str_starts(STR("a"), STR("ab")));
-	CHECK(str_ends(STR("abc"), STR("bc")) && str_ends(STR(""), STR("")) &&
-	      !str_ends(STR("c"), STR("bc")));
+	CHECK(str_starts(STR("abc"), STR("ab")) && str_starts(STR("abc"), STR("")) && !str_starts(STR("a"), STR("ab")));
+	CHECK(str_ends(STR("abc"), STR("bc")) && str_ends(STR(""), STR("")) && !str_ends(STR("c"), STR("bc")));
 	CHECK(str_cmp(STR("a"), STR("ab")) < 0 && str_cmp(STR("\xff"), STR("a")) > 0);
 	CHECK(str_eq_nocase(STR("AbZ[1"), STR("aBz[1")) && !str_eq_nocase(STR("["), STR("{")));
 	CHECK(str_eq((struct str){ NULL, 0 }, STR("")));
@@ -18,9 +16,8 @@ static void trimming(void)
 {
 	CHECK(str_eqz(str_trim(STR(" \t\xc2\xa0\xe3\x80\x80 a b \xe2\x80\xa8\xc2\x85\n")), "a b"));
 	CHECK(str_eqz(str_trim(STR("\xe2\x80\x8a\xe2\x81\x9f\xe1\x9a\x80")), ""));
-	CHECK(str_eqz(str_trim(STR("\xe2\x80\x8bx")),
-		      "\xe2\x80\x8bx"));	       /* zero width space is no white space */
-	CHECK(str_eqz(str_trim(STR("\xa0")), "\xa0")); /* half a character */
+	CHECK(str_eqz(str_trim(STR("\xe2\x80\x8bx")), "\xe2\x80\x8bx")); /* zero width space is no white space */
+	CHECK(str_eqz(str_trim(STR("\xa0")), "\xa0"));			 /* half a character */
 	CHECK(str_eqz(str_trim_ascii(STR("\v\f a\xc2\xa0 ")), "a\xc2\xa0"));
 }
 
@@ -36,8 +33,7 @@ static void integers(void)
 	CHECK(!str_to_u64(STR(""), &u) && !str_to_u64(STR("+1"), &u) && !str_to_u64(STR(" 1"), &u));
 	CHECK(str_to_i64(STR("-9223372036854775808"), &i) && i == INT64_MIN);
 	CHECK(str_to_i64(STR("9223372036854775807"), &i) && i == INT64_MAX);
-	CHECK(!str_to_i64(STR("9223372036854775808"), &i) &&
-	      !str_to_i64(STR("-9223372036854775809"), &i));
+	CHECK(!str_to_i64(STR("9223372036854775808"), &i) && !str_to_i64(STR("-9223372036854775809"), &i));
 	CHECK(!str_to_i64(STR("-"), &i) && !str_to_i64(STR("--1"), &i));
 }
 
@@ -119,8 +115,7 @@ static void buffers(void)
 	CHECK(!b.s && !b.cap);
 }
 
-CHECK_MAIN("lib/str", { "slices compare bytewise", slices },
-	   { "trimming removes Unicode white space only", trimming },
+CHECK_MAIN("lib/str", { "slices compare bytewise", slices }, { "trimming removes Unicode white space only", trimming },
 	   { "decimal integers are exact at the limits", integers },
 	   { "invalid UTF-8 is recognised in every form", utf8_judgement },
 	   { "every Unicode scalar value survives encoding", utf8_roundtrip },

@@ -104,6 +104,5 @@ static void limits(void)
 }
 
 CHECK_MAIN("lib/thread_pool", { "every accepted job runs before the pool goes away", all_jobs_run },
-	   { "a full queue refuses", full_queue },
-	   { "a pool without a queue takes as many jobs as threads", no_queue },
+	   { "a full queue refuses", full_queue }, { "a pool without a queue takes as many jobs as threads", no_queue },
 	   { "a pool needs a thread; an unused one costs none", limits }, )

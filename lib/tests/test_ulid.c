@@ -85,8 +85,6 @@ static void spelling(void)
 	CHECK(!ulid_valid(STR("")));
 }
 
-CHECK_MAIN("lib/ulid",
-	   { "ULIDs of a thread ascend and never repeat across threads", ascending_and_unique },
-	   { "a ULID begins with the time", time_part },
-	   { "a forked process mints other ULIDs", after_fork },
+CHECK_MAIN("lib/ulid", { "ULIDs of a thread ascend and never repeat across threads", ascending_and_unique },
+	   { "a ULID begins with the time", time_part }, { "a forked process mints other ULIDs", after_fork },
 	   { "only the canonical spelling is a ULID", spelling }, )

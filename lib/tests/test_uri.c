@@ -19,8 +19,7 @@ static void escapes(void)
 	CHECK(percent_decode(&b, STR("a+b%2B"), true));
 	CHECK_STR(b.s, "a b+");
 	CHECK(!percent_decode(&b, STR("%"), false) && !percent_decode(&b, STR("%4"), false) &&
-	      !percent_decode(&b, STR("%4g"), false) &&
-	      !percent_decode(&b, STR("%\xc3\xa9"), false));
+	      !percent_decode(&b, STR("%4g"), false) && !percent_decode(&b, STR("%\xc3\xa9"), false));
 	sb_free(&b);
 }
 

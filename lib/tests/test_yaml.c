@@ -41,8 +41,7 @@ static void documents(void)
 	CHECK(str_eqz(yaml_get(g, "schema")->text, "./s.pg") && !yaml_get(g, "schema")->plain);
 	CHECK_INT(yaml_get(g, "queries")->n, 2);
 	CHECK(yaml_get(g, "queries")->items[0].plain && !yaml_get(g, "queries")->items[1].plain);
-	CHECK(yaml_is_null(yaml_get(y, "empty")) && yaml_is_null(yaml_get(y, "absent")) &&
-	      !yaml_get(NULL, "x"));
+	CHECK(yaml_is_null(yaml_get(y, "empty")) && yaml_is_null(yaml_get(y, "absent")) && !yaml_get(NULL, "x"));
 	CHECK(!good("") && !good("# only a comment\n") && !good("---\n"));
 	CHECK(good("--- x\n...\n")->type == YAML_SCALAR);
 	arena_free(&arena);
@@ -126,8 +125,7 @@ static void as_json(void)
 	} t[] = {
 		{ "a: 1\nb: [true, ~, 'x', \"1\"]\nc: {d: 1.5}\n",
 		  "{\"a\":1,\"b\":[true,null,\"x\",\"1\"],\"c\":{\"d\":1.5}}" },
-		{ "[007, +5, -0, 1., .5, -.5e3, 1e3, 1.e-2, 00.10]",
-		  "[7,5,-0,1.0,0.5,-0.5e3,1.0e3,1.0e-2,0.10]" },
+		{ "[007, +5, -0, 1., .5, -.5e3, 1e3, 1.e-2, 00.10]", "[7,5,-0,1.0,0.5,-0.5e3,1.0e3,1.0e-2,0.10]" },
 		{ "[1.2.3, 1e, e1, ., '-', +, 0x1F, .inf, 1_000, 12ab, 2024-01-01]",
 		  "[\"1.2.3\",\"1e\",\"e1\",\".\",\"-\",\"+\",\"0x1F\",\".inf\",\"1_000\",\"12ab\","
 		  "\"2024-01-01\"]" },
@@ -150,6 +148,5 @@ static void as_json(void)
 CHECK_MAIN("lib/yaml", { "a document becomes a tree with positions", documents },
 	   { "only plain scalars mean null, booleans and numbers", meanings },
 	   { "duplicate keys are kept in order", duplicates_kept },
-	   { "aliases, tags, second documents, depth and size are refused with a position",
-	     errors },
+	   { "aliases, tags, second documents, depth and size are refused with a position", errors },
 	   { "a YAML tree converts to JSON", as_json }, )

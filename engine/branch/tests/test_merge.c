@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/store/tests/fixture.h"
 
-#define SCHEMA                                                                                     \
+#define SCHEMA                                                                                             \
 	"node P {\n  name: String @key\n  age: I32?\n  mail: String? @unique\n  mood: enum(calm, wild)?\n" \
 	"  @range(age, 0..150)\n}\nedge Knows: P -> P @card(0..2) {\n  note: String?\n}\n"
 
@@ -24,7 +24,9 @@ static long read_text(void *arg, void *buf, size_t n, struct err *e)
 
 static void put(struct rig *r, const char *branch, const char *ndjson)
 {
-	struct load_opts opts = { .write = { .branch = branch, .actor = "author" }, .mode = LOAD_MERGE, .shape = LOAD_STRICT };
+	struct load_opts opts = { .write = { .branch = branch, .actor = "author" },
+				  .mode = LOAD_MERGE,
+				  .shape = LOAD_STRICT };
 	struct load_result res;
 
 	CHECK_OK(graph_load(r->g, &opts, read_text, &ndjson, &res, ep));
@@ -253,8 +255,8 @@ static void truth_table(void)
 		apply(&r, NULL, table[i].target);
 		rc = merge(&r, &res, &e);
 		got = rc ? (res.n_conflicts ? res.conflicts[0].kind : err_msg(&e)) : merge_outcome_word(res.outcome);
-		CHECK_MSG(!strcmp(got, table[i].want), "cell %d/%d: %s instead of %s", table[i].source, table[i].target, got,
-			  table[i].want);
+		CHECK_MSG(!strcmp(got, table[i].want), "cell %d/%d: %s instead of %s", table[i].source, table[i].target,
+			  got, table[i].want);
 		merge_result_clear(&res);
 		err_clear(&e);
 		rig_close(&r);
@@ -354,12 +356,15 @@ static void order_and_suppression(void)
 	put(&r, NULL, person("p", 6));
 	put(&r, NULL, "{\"edge\":\"Knows\",\"from\":\"x\",\"to\":\"y\",\"data\":{\"id\":\"k\",\"note\":\"t\"}}\n");
 	put(&r, NULL, "{\"type\":\"P\",\"data\":{\"name\":\"t\",\"mail\":\"m\"}}\n");
-	CHECK(graph_merge(r.g, &(struct merge_opts){ .source = "c" }, &res, &e) == -EBUSY || e.code == ERR_MERGE_CONFLICTS);
+	CHECK(graph_merge(r.g, &(struct merge_opts){ .source = "c" }, &res, &e) == -EBUSY ||
+	      e.code == ERR_MERGE_CONFLICTS);
 	CHECK_INT(res.n_conflicts, 3); /* no unique_violation beside row conflicts */
 	CHECK_STR(res.conflicts[0].entity_kind, "edge");
 	CHECK_STR(res.conflicts[1].entity_id, "p");
 	CHECK_STR(res.conflicts[2].entity_id, "y");
-	CHECK_HAS(err_msg(&e), "merge conflicts: edge type 'Knows', entity id 'k' (divergent_update): divergent update for id 'k'; ");
+	CHECK_HAS(
+		err_msg(&e),
+		"merge conflicts: edge type 'Knows', entity id 'k' (divergent_update): divergent update for id 'k'; ");
 	merge_result_clear(&res);
 	err_clear(&e);
 	rig_close(&r);
@@ -424,8 +429,7 @@ static void refusals(void)
 	rig_close(&r);
 }
 
-CHECK_MAIN("engine/merge",
-	   { "ENG-51 ENG-53 ENG-54 every cell of the truth table gives its outcome", truth_table },
+CHECK_MAIN("engine/merge", { "ENG-51 ENG-53 ENG-54 every cell of the truth table gives its outcome", truth_table },
 	   { "ENG-49 ENG-50 a fast-forward makes a commit with two parents and the merger's actor", two_parents },
 	   { "ENG-50 a net-zero source records one commit that changes nothing", net_zero_records },
 	   { "ENG-52 edits of different properties of one row conflict", different_properties_conflict },

@@ -9,10 +9,11 @@
 
 #include "engine/store/segment.h"
 
-static const char segment_schema[] =
-	"node Thing { b: Bool? d32: Date? d64: DateTime? e: enum(x, y)? f32: F32? f64: F64? i32: I32? i64: I64? name: String @key "
-	"lb: [Bool]? ld: [Date]? lf: [F64]? li: [I64]? ls: [String]? s: String? u32: U32? u64: U64? vec: Vector(3)? blob: Blob? } "
-	"edge Rel: Thing -> Thing { w: F64? }";
+static const char segment_schema[] = "node Thing { b: Bool? d32: Date? d64: DateTime? e: enum(x, y)? f32: F32? f64: "
+				     "F64? i32: I32? i64: I64? name: String @key "
+				     "lb: [Bool]? ld: [Date]? lf: [F64]? li: [I64]? ls: [String]? s: String? u32: U32? "
+				     "u64: U64? vec: Vector(3)? blob: Blob? } "
+				     "edge Rel: Thing -> Thing { w: F64? }";
 
 /* Values of row @i by property name, in @a; every third row is all null. */
 static struct val segment_value(const struct prop *p, uint64_t i, struct arena *a)
@@ -77,7 +78,8 @@ static void segment_write(const struct type *t, uint64_t rows, struct strbuf *ou
 
 	for (uint64_t i = 0; i < rows; i++) {
 		struct val *vals = arena_array(&a, struct val, t->n_props + 1);
-		struct row_image row = { .id = str_from(arena_printf(&a, "id-%06llu", (unsigned long long)i)), .vals = vals };
+		struct row_image row = { .id = str_from(arena_printf(&a, "id-%06llu", (unsigned long long)i)),
+					 .vals = vals };
 
 		row.src = STR("from");
 		row.dst = STR("to");
