@@ -85,7 +85,7 @@ static int check_value(struct invocation *inv, const struct flag *f, const char 
 {
 	uint64_t n;
 
-	if (f->number && !str_to_u64(str_from(value), &n))
+	if ((f->number && !str_to_u64(str_from(value), &n)) || (f->pair && !strchr(value, '=')))
 		return usage_error(inv->cmd, "invalid value '%s' for '%s'", value, shown(f, &inv->arena));
 	if (f->set) {
 		struct strbuf list = STRBUF_INIT;
@@ -224,6 +224,23 @@ static int check_exclusions(struct invocation *inv)
 	return 0;
 }
 
+/* Standard input has one reader. */
+static int check_inputs(struct invocation *inv)
+{
+	const struct flag *reader = NULL;
+
+	for (size_t i = 0; i < inv->n_given; i++) {
+		const struct flag *f = inv->given[i].flag;
+
+		if (!f->input || strcmp(inv->given[i].value, "-"))
+			continue;
+		if (reader)
+			return usage_error(inv->cmd, "the argument '--%s -' cannot be used with '--%s -'", reader->name, f->name);
+		reader = f;
+	}
+	return 0;
+}
+
 static int take_positional(struct invocation *inv, const char *word)
 {
 	if ((int)inv->n_pos >= inv->cmd->max_pos)
@@ -258,5 +275,7 @@ int args_parse(int argc, char **argv, struct invocation *inv)
 		return ARGS_PRINTED;
 	}
 	rc = check_exclusions(inv);
+	if (!rc)
+		rc = check_inputs(inv);
 	return rc ? rc : check_required(inv);
 }

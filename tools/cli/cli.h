@@ -26,6 +26,8 @@ struct flag {
 	const char *value;	 /* placeholder; NULL: a switch */
 	const char *const *set;	 /* possible values, NULL-terminated; NULL: any */
 	bool required, repeat, hidden, number;
+	bool pair;  /* the value is NAME=VALUE */
+	bool input; /* "-" reads standard input */
 	const char *help;
 };
 
@@ -60,6 +62,7 @@ struct invocation {
 	struct given given[CLI_VALUES_MAX];
 	const char *pos[CLI_VALUES_MAX];
 	bool help; /* --help was given: print it and exit 0 */
+	const struct operator_config *config; /* once read */
 	struct arena arena;
 };
 
@@ -89,14 +92,19 @@ int scope_check(const struct invocation *inv);
 int scope_graph(struct invocation *inv, const char *uri, const char **out, struct err *e);
 /* --as, else operator.actor, else NULL. */
 const char *scope_actor(struct invocation *inv);
+/* Commands that write as somebody do not work with a broken operator configuration. 0 or EXIT_FAILED after printing. */
+int scope_check_actor(struct invocation *inv);
 /* "omnigraph <verb> -> <uri> (direct, local)" on stderr, unless --quiet. */
 void target_line(const struct invocation *inv, const char *verb, const char *uri);
 
-/* operator_config.c: operator.actor and defaults of $OMNIGRAPH_HOME/config.yaml; NULL when not set. */
+/* operator_config.c: operator.actor and defaults of $OMNIGRAPH_HOME/config.yaml; NULL and the defaults of 5.2 when not set. */
 struct operator_config {
 	const char *actor, *output, *store;
+	size_t table_width; /* defaults.table_max_column_width */
+	bool table_wrap;    /* defaults.table_cell_layout */
 };
-int operator_config_load(struct arena *a, struct operator_config *out, struct err *e);
+/* Read at the first call; NULL after a failure. */
+const struct operator_config *operator_config(struct invocation *inv, struct err *e);
 
 /* --- output.c --------------------------------------------------------------------------------------------------------------- */
 

@@ -55,25 +55,10 @@ static const struct feature {
 int cmd_version(struct invocation *inv)
 {
 	struct strbuf out = STRBUF_INIT;
-	struct json_writer w;
 
-	if (!flag_given(inv, "json")) {
-		sb_addf(&out, "omnigraph %s\ninternal-schema %d\nfeatures", OMNIGRAPH_VERSION, GRAPH_FORMAT_VERSION);
-		for (size_t i = 0; i < ARRAY_SIZE(features); i++)
-			sb_addf(&out, " %c%s", features[i].on ? '+' : '-', features[i].name);
-		sb_addch(&out, '\n');
-		return out_text(&out);
-	}
-	jw_init(&w, &out, true);
-	jw_begin_object(&w);
-	jw_kstrz(&w, "version", OMNIGRAPH_VERSION);
-	jw_ku64(&w, "internal_schema_version", GRAPH_FORMAT_VERSION);
-	jw_keyz(&w, "features");
-	jw_begin_object(&w);
+	sb_addf(&out, "omnigraph %s\ninternal-schema %d\nfeatures", OMNIGRAPH_VERSION, GRAPH_FORMAT_VERSION);
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
-		jw_kbool(&w, features[i].name, features[i].on);
-	jw_end_object(&w);
-	jw_end_object(&w);
+		sb_addf(&out, " %c%s", features[i].on ? '+' : '-', features[i].name);
 	sb_addch(&out, '\n');
 	return out_text(&out);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* query and mutate, ad hoc against a store (spec/cli.md 9). */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -95,12 +96,10 @@ static int collect_params(struct invocation *inv, struct json **out, struct err 
 		all->items[i] = obj->items[i];
 	}
 	for (size_t i = 0; i < n; i++) {
-		const char *eq = strchr(pairs[i], '=');
+		const char *eq = strchr(pairs[i], '='); /* there is one: check_value() */
 		struct str name;
 		size_t k = 0;
 
-		if (!eq)
-			return err_set(e, ERR_BAD_REQUEST, "invalid value '%s' for '--param <NAME=VALUE>': no '='", pairs[i]);
 		name = (struct str){ pairs[i], (size_t)(eq - pairs[i]) };
 		while (k < base && !str_eq(all->keys[k], name))
 			k++;
@@ -114,22 +113,31 @@ static int collect_params(struct invocation *inv, struct json **out, struct err 
 	return 0;
 }
 
+/* Scope, then parameters, then source: all before the graph is opened. */
+static int prepare(struct invocation *inv, const char *what, struct addressed *a, struct json **params, struct strbuf *src,
+		   struct err *e)
+{
+	int rc = scope_graph(inv, NULL, &a->uri, e);
+
+	if (!rc)
+		rc = collect_params(inv, params, e);
+	if (!rc)
+		rc = check_lane(inv, what, e);
+	return rc ? rc : read_source(inv, src, e);
+}
+
 /* Compile the selected query of the source against @c. */
-static int compile(struct invocation *inv, struct catalog *c, struct query **out, struct err *e)
+static int compile(struct invocation *inv, struct str src, struct catalog *c, struct query **out, struct err *e)
 {
 	const struct query_decl *decl;
 	struct query_file *file = NULL;
-	struct strbuf src = STRBUF_INIT;
-	int rc = read_source(inv, &src, e);
+	int rc = query_file_parse(src, &file, e);
 
-	if (!rc)
-		rc = query_file_parse(sb_str(&src), &file, e);
 	if (!rc)
 		rc = query_file_select(file, inv->n_pos ? inv->pos[0] : NULL, &decl, e);
 	if (!rc)
 		rc = query_compile(c, decl, out, e);
 	query_file_free(file);
-	sb_free(&src);
 	return rc;
 }
 
@@ -150,26 +158,27 @@ static void set_embedder(struct graph *g, struct embedder **em)
 	free(why);
 }
 
-static const char *pick_format(struct invocation *inv, struct err *e)
+/* The format, and how a table looks; NULL when the operator configuration is broken. */
+static const char *pick_format(struct invocation *inv, struct table_opts *table, struct err *e)
 {
-	const char *format = flag_value(inv, "format");
-	struct operator_config cfg;
+	const char *format = flag_given(inv, "json") ? "json" : flag_value(inv, "format");
+	const struct operator_config *cfg;
 
-	if (flag_given(inv, "json"))
-		return "json";
-	if (format)
+	if (format && strcmp(format, "table"))
 		return format;
-	if (operator_config_load(&inv->arena, &cfg, e))
+	cfg = operator_config(inv, e);
+	if (!cfg)
 		return NULL;
-	return cfg.output ? cfg.output : "table";
+	*table = (struct table_opts){ .max_width = cfg->table_width, .wrap = cfg->table_wrap };
+	return format ? format : cfg->output ? cfg->output : "table";
 }
 
 int cmd_query(struct invocation *inv)
 {
 	const char *snapshot = flag_value(inv, "snapshot"), *branch = flag_value(inv, "branch");
 	struct query_target target = { .branch = snapshot ? NULL : branch ? branch : "main", .snapshot = snapshot };
-	struct strbuf envelope = STRBUF_INIT, out = STRBUF_INIT;
-	struct table_opts table = { .max_width = 80 };
+	struct strbuf src = STRBUF_INIT, envelope = STRBUF_INIT, out = STRBUF_INIT;
+	struct table_opts table = { 0 };
 	struct embedder *em = NULL;
 	struct addressed a = { 0 };
 	struct snapshot *s = NULL;
@@ -178,22 +187,18 @@ int cmd_query(struct invocation *inv)
 	struct err e = ERR_INIT;
 	const char *format = NULL;
 	struct val *vals;
-	int rc = check_lane(inv, "query", &e);
+	int rc = prepare(inv, "query", &a, &params, &src, &e);
 
-	if (!rc)
-		rc = scope_graph(inv, NULL, &a.uri, &e);
-	if (!rc)
-		rc = collect_params(inv, &params, &e);
 	if (!rc) {
-		format = pick_format(inv, &e);
-		rc = format ? open_addressed(inv, NULL, true, &a, &e) : -1;
+		format = pick_format(inv, &table, &e);
+		rc = format ? open_addressed(inv, NULL, true, &a, &e) : -EINVAL;
 	}
 	if (!rc) {
 		set_embedder(a.g, &em);
 		rc = graph_snapshot(a.g, branch, snapshot, &s, &e);
 	}
 	if (!rc)
-		rc = compile(inv, (struct catalog *)snapshot_catalog(s), &q, &e);
+		rc = compile(inv, sb_str(&src), (struct catalog *)snapshot_catalog(s), &q, &e);
 	if (!rc && query_is_mutation(q))
 		rc = err_set(&e, ERR_TYPE,
 			     "type error: mutation query cannot be typechecked with read-query API; use `omnigraph mutate`");
@@ -204,6 +209,7 @@ int cmd_query(struct invocation *inv)
 	if (!rc)
 		rc = read_format(sb_str(&envelope), format, &table, &out, &e);
 	sb_free(&envelope);
+	sb_free(&src);
 	query_free(q);
 	snapshot_put(s);
 	graph_close(a.g);
@@ -251,25 +257,21 @@ int cmd_mutate(struct invocation *inv)
 				   .expected_head = flag_value(inv, "if-commit") };
 	bool json = flag_given(inv, "json");
 	struct mutation_result r = { 0 };
-	struct strbuf out = STRBUF_INIT;
+	struct strbuf src = STRBUF_INIT, out = STRBUF_INIT;
 	struct addressed a = { 0 };
 	struct snapshot *s = NULL;
 	struct query *q = NULL;
 	struct json *params = NULL;
 	struct err e = ERR_INIT;
 	struct val *vals;
-	int rc = check_lane(inv, "mutation", &e);
+	int rc = prepare(inv, "mutation", &a, &params, &src, &e);
 
-	if (!rc)
-		rc = scope_graph(inv, NULL, &a.uri, &e);
-	if (!rc)
-		rc = collect_params(inv, &params, &e);
 	if (!rc)
 		rc = open_addressed(inv, NULL, false, &a, &e);
 	if (!rc)
 		rc = graph_snapshot(a.g, branch, NULL, &s, &e);
 	if (!rc)
-		rc = compile(inv, (struct catalog *)snapshot_catalog(s), &q, &e);
+		rc = compile(inv, sb_str(&src), (struct catalog *)snapshot_catalog(s), &q, &e);
 	if (!rc && !query_is_mutation(q))
 		rc = err_set(&e, ERR_BAD_REQUEST, "mutation execution called on a read query; use query instead");
 	if (!rc)
@@ -282,6 +284,7 @@ int cmd_mutate(struct invocation *inv)
 	else if (!rc)
 		mutation_text(branch, query_name(q), opts.actor, &r, &out);
 	mutation_result_clear(&r);
+	sb_free(&src);
 	query_free(q);
 	graph_close(a.g);
 	return rc ? fail(&e, json) : out_text(&out);

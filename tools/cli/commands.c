@@ -10,11 +10,12 @@ static const char *const modes[] = { "overwrite", "append", "merge", NULL };
 #define FLAG_URI { .name = "uri", .value = "URI", .help = "Storage of the graph" }
 #define FLAG_CONFIG { .name = "config", .value = "DIR", .help = "Cluster configuration directory (default: .)" }
 #define FLAG_SCHEMA { .name = "schema", .value = "FILE", .required = true, .help = "Schema file (.pg)" }
-#define FLAG_QUERY { .name = "query", .value = "FILE", .help = "Query file (.gq); - reads standard input" }
+#define FLAG_QUERY { .name = "query", .value = "FILE", .input = true, .help = "Query file (.gq); - reads standard input" }
 #define FLAG_QUERY_STRING { .name = "query-string", .letter = 'e', .value = "GQ", .help = "Query text" }
 #define FLAG_PARAMS { .name = "params", .value = "JSON", .help = "Parameters as one JSON object" }
-#define FLAG_PARAMS_FILE { .name = "params-file", .value = "FILE", .help = "Parameters from a file; - reads standard input" }
-#define FLAG_PARAM { .name = "param", .value = "NAME=VALUE", .repeat = true, .help = "One parameter; VALUE is JSON, else text" }
+#define FLAG_PARAMS_FILE                                                                                       \
+	{ .name = "params-file", .value = "FILE", .input = true, .help = "Parameters from a file; - reads standard input" }
+#define FLAG_PARAM { .name = "param", .value = "NAME=VALUE", .repeat = true, .pair = true, .help = "One parameter; VALUE is JSON, else text" }
 #define END { .name = NULL }
 
 static const struct flag none[] = { END };
@@ -30,7 +31,7 @@ static const struct flag mutate_flags[] = { FLAG_QUERY, FLAG_QUERY_STRING, FLAG_
 					    FLAG_JSON,	END };
 static const char *const mutate_exclude[] = { "query", "query-string", "params", "params-file", NULL };
 static const struct flag load_flags[] = {
-	{ .name = "data", .value = "FILE", .required = true, .help = "NDJSON file; - reads standard input" },
+	{ .name = "data", .value = "FILE", .required = true, .input = true, .help = "NDJSON file; - reads standard input" },
 	{ .name = "mode", .value = "MODE", .set = modes, .required = true, .help = "What happens to existing rows" },
 	FLAG_BRANCH,
 	{ .name = "from", .value = "BRANCH", .help = "Fork a missing branch from this one" },
@@ -109,7 +110,7 @@ const struct command commands[] = {
 	CLUSTER("force-unlock", 0, "<LOCK_ID>", 1, "Remove a lock that a dead command left"),
 	{ "failpoints", "list", "failpoints", CAP_LOCAL, 0, "", 0, 0, none, NULL, cmd_failpoints_list,
 	  "List the fault points of this build" },
-	{ "version", NULL, "version", CAP_LOCAL, 0, "", 0, 0, json_only, NULL, cmd_version, "Print version and features" },
+	{ "version", NULL, "version", CAP_LOCAL, 0, "", 0, 0, none, NULL, cmd_version, "Print version and features" },
 	{ NULL },
 };
 

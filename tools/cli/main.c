@@ -39,6 +39,14 @@ static int configure_failpoints(void)
 	return EXIT_DONE;
 }
 
+/* Help and version go through stdio: a full disk under it is an error there too. */
+static int finish(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	return refuse("could not write to standard output");
+}
+
 int main(int argc, char **argv)
 {
 	struct invocation inv = { 0 };
@@ -48,7 +56,7 @@ int main(int argc, char **argv)
 	argv++;
 	if (argc == 1 && (!strcmp(argv[0], "-v") || !strcmp(argv[0], "--version"))) {
 		printf("omnigraph %s\n", OMNIGRAPH_VERSION);
-		return EXIT_DONE;
+		return finish(EXIT_DONE);
 	}
 	if (argc > 0 && !strcmp(argv[0], "help"))
 		argv[0] = argc > 1 ? "--help" : "-h";
@@ -59,7 +67,9 @@ int main(int argc, char **argv)
 	if (!status)
 		status = scope_check(&inv);
 	if (!status)
+		status = scope_check_actor(&inv);
+	if (!status)
 		status = inv.cmd->run(&inv);
 	arena_free(&inv.arena);
-	return status == ARGS_PRINTED ? EXIT_DONE : status;
+	return finish(status == ARGS_PRINTED ? EXIT_DONE : status);
 }

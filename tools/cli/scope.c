@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which graph a command addresses (spec/cli.md 4). */
+#include <errno.h>
 #include <stdio.h>
 
 #include <omnigraph/cluster.h>
@@ -87,7 +88,7 @@ static int check_not_http(const struct invocation *inv, const char *uri, struct 
 int scope_graph(struct invocation *inv, const char *uri, const char **out, struct err *e)
 {
 	const char *store = flag_value(inv, "store"), *cluster = flag_value(inv, "cluster");
-	struct operator_config cfg;
+	const struct operator_config *cfg;
 	char *resolved;
 	int rc = check_one_address(inv, uri, e);
 
@@ -111,10 +112,10 @@ int scope_graph(struct invocation *inv, const char *uri, const char **out, struc
 			       "single graph");
 	*out = uri ? uri : store;
 	if (!*out) {
-		rc = operator_config_load(&inv->arena, &cfg, e);
-		if (rc)
-			return rc;
-		*out = cfg.store;
+		cfg = operator_config(inv, e);
+		if (!cfg)
+			return -EINVAL;
+		*out = cfg->store;
 	}
 	if (!*out)
 		return err_set(e, ERR_BAD_REQUEST,
@@ -126,11 +127,17 @@ int scope_graph(struct invocation *inv, const char *uri, const char **out, struc
 const char *scope_actor(struct invocation *inv)
 {
 	const char *as = flag_value(inv, "as");
-	struct operator_config cfg;
 
-	if (as)
-		return as;
-	return operator_config_load(&inv->arena, &cfg, NULL) ? NULL : cfg.actor;
+	return as ? as : inv->config ? inv->config->actor : NULL;
+}
+
+int scope_check_actor(struct invocation *inv)
+{
+	struct err e = ERR_INIT;
+
+	if (!(inv->cmd->scopes & SCOPE_AS) || flag_given(inv, "as") || operator_config(inv, &e))
+		return 0;
+	return fail(&e, false);
 }
 
 void target_line(const struct invocation *inv, const char *verb, const char *uri)
