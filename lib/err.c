@@ -98,35 +98,35 @@ static void set_message(struct err *e, enum err_code code, struct strbuf *b)
 	e->msg = sb_detach(b);
 }
 
-static void set_va(struct err *e, enum err_code code, const char *fmt, va_list ap)
+int err_vset(struct err *e, enum err_code code, const char *fmt, va_list ap)
 {
 	struct strbuf b = STRBUF_INIT;
 
-	sb_addv(&b, fmt, ap);
-	set_message(e, code, &b);
+	if (e) {
+		sb_addv(&b, fmt, ap);
+		set_message(e, code, &b);
+	}
+	return -err_errno(code);
 }
 
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 {
 	va_list ap;
+	int rc;
 
-	if (e) {
-		va_start(ap, fmt);
-		set_va(e, code, fmt, ap);
-		va_end(ap);
-	}
-	return -err_errno(code);
+	va_start(ap, fmt);
+	rc = err_vset(e, code, fmt, ap);
+	va_end(ap);
+	return rc;
 }
 
 int err_set_rc(struct err *e, int rc, enum err_code code, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (e) {
-		va_start(ap, fmt);
-		set_va(e, code, fmt, ap);
-		va_end(ap);
-	}
+	va_start(ap, fmt);
+	(void)err_vset(e, code, fmt, ap);
+	va_end(ap);
 	return rc;
 }
 

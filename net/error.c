@@ -174,15 +174,12 @@ unsigned error_reply(struct request *r)
 
 int request_fail(struct request *r, unsigned status, const char *code, const char *fmt, ...)
 {
-	struct strbuf b = STRBUF_INIT;
 	va_list ap;
 	int rc;
 
 	va_start(ap, fmt);
-	sb_addv(&b, fmt, ap);
+	rc = err_vset(&r->err, ERR_BAD_REQUEST, fmt, ap);
 	va_end(ap);
-	rc = err_set(&r->err, ERR_BAD_REQUEST, "%s", b.s ? b.s : "");
-	sb_free(&b);
 	r->status = status;
 	r->code = code;
 	return rc;

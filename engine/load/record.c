@@ -29,16 +29,13 @@ static bool strict(const struct parser *p)
 static int refuse(struct parser *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int refuse(struct parser *p, const char *fmt, ...)
 {
-	struct strbuf b = STRBUF_INIT;
 	va_list ap;
 	int rc;
 
 	va_start(ap, fmt);
-	sb_addv(&b, fmt, ap);
+	rc = err_vset(p->e, ERR_BAD_REQUEST, fmt, ap);
 	va_end(ap);
-	rc = err_set(p->e, ERR_BAD_REQUEST, "%s %llu: %s", strict(p) ? "line" : "record", (unsigned long long)p->at,
-		     b.s);
-	sb_free(&b);
+	err_prefix(p->e, "%s %llu: ", strict(p) ? "line" : "record", (unsigned long long)p->at);
 	return rc;
 }
 

@@ -15,15 +15,13 @@ static int bad(const struct bind *b, const char *fmt, ...) __attribute__((format
 
 static int bad(const struct bind *b, const char *fmt, ...)
 {
-	struct strbuf msg = STRBUF_INIT;
 	va_list ap;
 	int rc;
 
 	va_start(ap, fmt);
-	sb_addv(&msg, fmt, ap);
+	rc = err_vset(b->e, ERR_BAD_REQUEST, fmt, ap);
 	va_end(ap);
-	rc = err_set(b->e, ERR_BAD_REQUEST, "param '%.*s': %s", STR_ARG(b->p->name), msg.s);
-	sb_free(&msg);
+	err_prefix(b->e, "param '%.*s': ", STR_ARG(b->p->name));
 	return rc;
 }
 

@@ -29,31 +29,16 @@ struct token parser_peek(const struct parser *p)
 
 int parser_syntax(struct parser *p, const struct token *t, const char *fmt, ...)
 {
-	struct strbuf msg = STRBUF_INIT;
 	va_list ap;
 	int rc;
 
 	va_start(ap, fmt);
-	sb_addv(&msg, fmt, ap);
+	rc = err_vset(p->e, ERR_PARSE, fmt, ap);
 	va_end(ap);
-	rc = err_set(p->e, ERR_PARSE, "parse error: %s\n --> %u:%u", msg.s, t->line, t->column);
-	if (p->e)
-		err_position(p->e, t->line, t->column, t->start, t->end > t->start ? t->end : t->start + 1);
-	sb_free(&msg);
-	return rc;
-}
-
-int parser_semantic(struct parser *p, const char *fmt, ...)
-{
-	struct strbuf msg = STRBUF_INIT;
-	va_list ap;
-	int rc;
-
-	va_start(ap, fmt);
-	sb_addv(&msg, fmt, ap);
-	va_end(ap);
-	rc = err_set(p->e, ERR_PARSE, "parse error: %s", msg.s);
-	sb_free(&msg);
+	if (!p->e)
+		return rc;
+	rc = err_set(p->e, ERR_PARSE, "parse error: %s\n --> %u:%u", err_msg(p->e), t->line, t->column);
+	err_position(p->e, t->line, t->column, t->start, t->end > t->start ? t->end : t->start + 1);
 	return rc;
 }
 

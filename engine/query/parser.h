@@ -56,7 +56,7 @@ struct token parser_peek(const struct parser *p);
 int parser_expected(struct parser *p, const char *what);
 int parser_syntax(struct parser *p, const struct token *t, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A parse error of a well-formed token: no position. */
-int parser_semantic(struct parser *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define parser_semantic(p, ...) err_set((p)->e, ERR_PARSE, "parse error: " __VA_ARGS__)
 
 int expect_punct(struct parser *p, char c);
 int expect_word(struct parser *p, const char *word);

@@ -3,20 +3,6 @@
 #include "parser.h"
 #include "typecheck.h"
 
-int tc_error(struct tc *tc, const char *fmt, ...)
-{
-	struct strbuf msg = STRBUF_INIT;
-	va_list ap;
-	int rc;
-
-	va_start(ap, fmt);
-	sb_addv(&msg, fmt, ap);
-	va_end(ap);
-	rc = err_set(tc->e, ERR_TYPE, "type error: %s", msg.s);
-	sb_free(&msg);
-	return rc;
-}
-
 const char *tc_show(struct tc *tc, const struct prop_type *t)
 {
 	struct strbuf b = STRBUF_INIT;

@@ -30,7 +30,7 @@ struct vtype {
 };
 
 /* typecheck.c */
-int tc_error(struct tc *tc, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define tc_error(tc, ...) err_set((tc)->e, ERR_TYPE, "type error: " __VA_ARGS__)
 /* Display names, in the query's arena. */
 const char *tc_show(struct tc *tc, const struct prop_type *t);
 const char *tc_show_vt(struct tc *tc, const struct vtype *t);

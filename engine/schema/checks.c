@@ -13,20 +13,7 @@ struct checker {
 	struct str clash_type, clash_prop; /* first pair of interfaces that inject incompatible properties (S-32) */
 };
 
-static int bad(struct checker *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int bad(struct checker *c, const char *fmt, ...)
-{
-	struct strbuf b = STRBUF_INIT;
-	va_list ap;
-	int rc;
-
-	va_start(ap, fmt);
-	sb_addv(&b, fmt, ap);
-	va_end(ap);
-	rc = err_set(c->e, ERR_PARSE, "parse error: %s", b.s);
-	sb_free(&b);
-	return rc;
-}
+#define bad(c, ...) err_set((c)->e, ERR_PARSE, "parse error: " __VA_ARGS__)
 
 /* --- small look-ups ------------------------------------------------------------------------------------------------ */
 
@@ -502,20 +489,7 @@ static int check_constraints(struct checker *c, struct sc_type *t)
 
 /* --- catalog (S-30 to S-34) --------------------------------------------------------------------------------------------------- */
 
-static int wrong(struct checker *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int wrong(struct checker *c, const char *fmt, ...)
-{
-	struct strbuf b = STRBUF_INIT;
-	va_list ap;
-	int rc;
-
-	va_start(ap, fmt);
-	sb_addv(&b, fmt, ap);
-	va_end(ap);
-	rc = err_set(c->e, ERR_TYPE, "catalog error: %s", b.s);
-	sb_free(&b);
-	return rc;
-}
+#define wrong(c, ...) err_set((c)->e, ERR_TYPE, "catalog error: " __VA_ARGS__)
 
 static int check_duplicates(struct checker *c)
 {

@@ -14,20 +14,7 @@ struct resolver {
 	struct err *e;
 };
 
-static int failed(struct resolver *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int failed(struct resolver *r, const char *fmt, ...)
-{
-	struct strbuf b = STRBUF_INIT;
-	va_list ap;
-	int rc;
-
-	va_start(ap, fmt);
-	sb_addv(&b, fmt, ap);
-	va_end(ap);
-	rc = err_set(r->e, ERR_BAD_REQUEST, "schema identity resolution failed: %s", b.s);
-	sb_free(&b);
-	return rc;
-}
+#define failed(r, ...) err_set((r)->e, ERR_BAD_REQUEST, "schema identity resolution failed: " __VA_ARGS__)
 
 /* False when it was taken before. */
 static bool claim(struct resolver *r, const void *const *accepted)

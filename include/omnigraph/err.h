@@ -15,6 +15,7 @@
 #ifndef OMNIGRAPH_ERR_H
 #define OMNIGRAPH_ERR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,6 +80,9 @@ struct err {
  * belongs to @code (see err_errno), so that a caller can write `return err_set(e, ERR_..., ...)`.
  */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* err_set with the arguments as a va_list, for functions that take a format themselves. */
+int err_vset(struct err *e, enum err_code code, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 
 /* As err_set, but returns @rc (negative), for callers that promise a particular errno value. */
 int err_set_rc(struct err *e, int rc, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
