@@ -14,7 +14,7 @@
 /* --- texts ------------------------------------------------------------------------------------ */
 
 /* Keys may hold any byte; a message shows control bytes and bytes that are not UTF-8 as \xNN. */
-static char *show_key(const char *key)
+char *store_show_key(const char *key)
 {
 	struct strbuf b = STRBUF_INIT;
 	struct str k = str_from(key ? key : "");
@@ -62,7 +62,7 @@ static const char *remedy(int errnum)
 
 int store_sys_err(struct store *s, struct err *e, int errnum, const char *op, const char *key)
 {
-	__cleanup(mem_free_ptr) char *k = show_key(key);
+	__cleanup(mem_free_ptr) char *k = store_show_key(key);
 	char buf[128];
 
 	return err_set_rc(e, -errnum, ERR_STORAGE, "cannot %s \"%s\" in %s: %s%s", op, k, s->uri,
@@ -71,21 +71,21 @@ int store_sys_err(struct store *s, struct err *e, int errnum, const char *op, co
 
 int store_err_absent(struct store *s, struct err *e, const char *key)
 {
-	__cleanup(mem_free_ptr) char *k = show_key(key);
+	__cleanup(mem_free_ptr) char *k = store_show_key(key);
 
 	return err_set_rc(e, -ENOENT, ERR_NOT_FOUND, "no object \"%s\" in %s", k, s->uri);
 }
 
 int store_err_exists(struct store *s, struct err *e, const char *key)
 {
-	__cleanup(mem_free_ptr) char *k = show_key(key);
+	__cleanup(mem_free_ptr) char *k = store_show_key(key);
 
 	return err_set_rc(e, -EEXIST, ERR_CONFLICT, "object \"%s\" exists already in %s", k, s->uri);
 }
 
 int store_err_changed(struct store *s, struct err *e, const char *key)
 {
-	__cleanup(mem_free_ptr) char *k = show_key(key);
+	__cleanup(mem_free_ptr) char *k = store_show_key(key);
 
 	return err_set_rc(
 		e, -ESTALE, ERR_CONFLICT,
@@ -95,7 +95,7 @@ int store_err_changed(struct store *s, struct err *e, const char *key)
 
 int store_err_log_moved(struct store *s, struct err *e, const char *log, uint64_t seq, uint64_t next)
 {
-	__cleanup(mem_free_ptr) char *k = show_key(log);
+	__cleanup(mem_free_ptr) char *k = store_show_key(log);
 
 	return err_set_rc(e, -EAGAIN, ERR_RETRYABLE_CONFLICT,
 			  "log \"%s\" in %s: record %" PRIu64 " is not the next one, %" PRIu64
@@ -105,7 +105,7 @@ int store_err_log_moved(struct store *s, struct err *e, const char *log, uint64_
 
 int store_err_trimmed(struct store *s, struct err *e, const char *log, uint64_t seq, uint64_t first)
 {
-	__cleanup(mem_free_ptr) char *k = show_key(log);
+	__cleanup(mem_free_ptr) char *k = store_show_key(log);
 
 	return err_set_rc(e, -ENOENT, ERR_NOT_FOUND,
 			  "log \"%s\" in %s: record %" PRIu64 " was trimmed away; the first one kept is %" PRIu64, k,
@@ -114,7 +114,7 @@ int store_err_trimmed(struct store *s, struct err *e, const char *log, uint64_t 
 
 int store_err_too_large(struct err *e, const char *key, uint64_t limit, uint64_t size)
 {
-	__cleanup(mem_free_ptr) char *k = show_key(key);
+	__cleanup(mem_free_ptr) char *k = store_show_key(key);
 	int rc = err_set(e, ERR_RESOURCE_LIMIT, "\"%s\" has %" PRIu64 " bytes; at most %" PRIu64 " are allowed here", k,
 			 size, limit);
 
@@ -179,7 +179,7 @@ int store_key_check(struct store *s, const char *op, enum store_key_kind kind, c
 
 	if (!fault)
 		return 0;
-	__cleanup(mem_free_ptr) char *k = show_key(key);
+	__cleanup(mem_free_ptr) char *k = store_show_key(key);
 	return err_set_rc(e, -EINVAL, ERR_BAD_REQUEST, "cannot %s \"%s\" in %s: the key %s", op, k, s->uri, fault);
 }
 
@@ -189,7 +189,7 @@ static int check_write(struct store *s, const char *op, enum store_key_kind kind
 
 	if (rc || !s->read_only)
 		return rc;
-	__cleanup(mem_free_ptr) char *k = show_key(key);
+	__cleanup(mem_free_ptr) char *k = store_show_key(key);
 	return err_set_rc(e, -EROFS, ERR_STORAGE, "cannot %s \"%s\" in %s: the store was opened read-only", op, k,
 			  s->uri);
 }
@@ -271,6 +271,9 @@ int store_open(const char *uri, const struct store_open_opts *opts, struct store
 	case SCHEME_MEM:
 		return mem_store_open(rest, opts, out, e);
 	case SCHEME_S3:
+#ifdef CONFIG_FS_S3
+		return s3_store_open(rest, opts, out, e);
+#endif
 		break;
 	}
 	return err_set(e, ERR_UNSUPPORTED,

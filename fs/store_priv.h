@@ -25,6 +25,9 @@ enum store_key_kind {
 /* 0, or -EINVAL with a text that names @op, the key and the rule. */
 int store_key_check(struct store *s, const char *op, enum store_key_kind kind, const char *key, struct err *e);
 
+/* @key as a message shows it, control bytes escaped. The caller frees it. */
+char *store_show_key(const char *key);
+
 /* @errnum (> 0) of a system call as an error naming operation, key and store, with the remedy. Returns -errnum. */
 int store_sys_err(struct store *s, struct err *e, int errnum, const char *op, const char *key);
 
@@ -41,6 +44,8 @@ int store_put_each(struct store *s, struct store_put_req *reqs, size_t n, struct
 
 /* Backends. @root: absolute path without trailing '/' ("" is the root directory). */
 int file_store_open(const char *root, const struct store_open_opts *opts, struct store **out, struct err *e);
+/* @rest: "bucket[/prefix]" */
+int s3_store_open(const char *rest, const struct store_open_opts *opts, struct store **out, struct err *e);
 int mem_store_open(const char *name, const struct store_open_opts *opts, struct store **out, struct err *e);
 
 #endif

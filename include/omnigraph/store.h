@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * store.h - object storage behind one ops table: file, mem (and later s3, sim).
+ * store.h - object storage behind one ops table: file, mem, s3 (and later sim).
  *
  * Keys are relative, '/'-separated, 1..LIMIT_KEY_BYTES bytes, no empty, "." or ".." component, no NUL, no leading
  * or trailing '/', no component over 255 bytes; components beginning with ".tmp-" and objects ending in ".log" are reserved
@@ -69,16 +69,18 @@ struct store_ops {
 	const char *scheme; /* "file", "mem", "s3" */
 	void (*close)(struct store *s);
 	int (*get)(struct store *s, const char *key, uint64_t max, struct store_object *out, struct err *e);
-	int (*get_range)(struct store *s, const char *key, uint64_t off, size_t n, void *buf, size_t *got, struct err *e);
+	int (*get_range)(struct store *s, const char *key, uint64_t off, size_t n, void *buf, size_t *got,
+			 struct err *e);
 	int (*head)(struct store *s, const char *key, struct store_stat *out, struct err *e);
 	int (*put)(struct store *s, const char *key, const void *data, size_t n, struct err *e);
-	int (*create)(struct store *s, const char *key, const void *data, size_t n, struct store_token *token, struct err *e);
+	int (*create)(struct store *s, const char *key, const void *data, size_t n, struct store_token *token,
+		      struct err *e);
 	int (*replace)(struct store *s, const char *key, const struct store_token *expected, const void *data, size_t n,
 		       struct store_token *token, struct err *e);
 	int (*delete)(struct store *s, const char *key, struct err *e);
 	int (*delete_prefix)(struct store *s, const char *prefix, struct err *e);
-	int (*list)(struct store *s, const char *prefix, const char *start_after, bool recurse, store_list_fn fn, void *arg,
-		    struct err *e);
+	int (*list)(struct store *s, const char *prefix, const char *start_after, bool recurse, store_list_fn fn,
+		    void *arg, struct err *e);
 	int (*map)(struct store *s, const char *key, struct store_map *out, struct err *e);
 	void (*unmap)(struct store *s, struct store_map *m);
 	int (*get_batch)(struct store *s, struct store_get_req *reqs, size_t n, uint64_t max, struct err *e);
@@ -92,12 +94,33 @@ struct store_ops {
 /* Base of every backend's own struct; wrappers (sim, counting stores of tests) embed it too. */
 struct store {
 	const struct store_ops *ops;
-	char *uri; /* canonical: file:///abs, mem://x, s3://b/p; no trailing '/' */
+	char *uri;	/* canonical: file:///abs, mem://x, s3://b/p; no trailing '/' */
 	bool read_only; /* the store_*() calls refuse every change with -EROFS before the backend is asked */
 };
 
+/*
+ * Access to S3. The strings stay the caller's and are copied by store_open(); NULL: not set. They are never logged nor part of a
+ * message. The region defaults to us-east-1, the endpoint to Amazon's of that region.
+ */
+struct s3_config {
+	const char *access_key, *secret_key, *session_token;
+	const char *region;
+	const char *endpoint;  /* http://host[:port] or https://host[:port] */
+	bool allow_http;       /* else an http:// endpoint is refused */
+	bool force_path_style; /* http://endpoint/bucket/key, not http://bucket.endpoint/key */
+};
+
+/* The value of an environment variable or NULL; tests pass their own. */
+typedef const char *(*s3_getenv_fn)(void *arg, const char *name);
+/*
+ * AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION (else AWS_DEFAULT_REGION), AWS_ENDPOINT_URL_S3 (else
+ * AWS_ENDPOINT_URL), AWS_ALLOW_HTTP (implied by an http:// endpoint), AWS_S3_FORCE_PATH_STYLE. @out borrows what @get returned.
+ */
+void s3_config_from_env(s3_getenv_fn get, void *arg, struct s3_config *out);
+
 struct store_open_opts {
 	bool read_only; /* no operation may change anything, not even a lock, temp or cache file; writes are -EROFS */
+	const struct s3_config *s3; /* for s3://; NULL: as the environment of the process says */
 };
 
 /*
@@ -118,7 +141,8 @@ int store_get_range(struct store *s, const char *key, uint64_t off, size_t n, vo
 int store_head(struct store *s, const char *key, struct store_stat *out, struct err *e);
 int store_put(struct store *s, const char *key, const void *data, size_t n, struct err *e);
 /* Exactly one of N racers gets 0, the others -EEXIST (ERR_CONFLICT). @token may be NULL. */
-int store_create(struct store *s, const char *key, const void *data, size_t n, struct store_token *token, struct err *e);
+int store_create(struct store *s, const char *key, const void *data, size_t n, struct store_token *token,
+		 struct err *e);
 /* Replace when the object still has @expected, else -ESTALE (also when it is gone). @token receives the new one; may be NULL. */
 int store_replace(struct store *s, const char *key, const struct store_token *expected, const void *data, size_t n,
 		  struct store_token *token, struct err *e);
