@@ -114,7 +114,7 @@ TESTS := $(foreach l,$(LAYERS) tools/cli,$(addprefix $(O)/,$(TESTS_$(l))))
 # programs that only other tests use (tests/write_segment) are built with the tests but not run
 RUN_PROGRAMS := $(foreach t,$(TESTS),$(if $(filter test_%,$(notdir $(t))),$(t)))
 
-.PHONY: all check check-tsan check-valgrind checklayers format format-check bench size install clean mrproper help fuzz tests FORCE
+.PHONY: all check check-s3 check-tsan check-valgrind checklayers format format-check bench size install clean mrproper help fuzz tests FORCE
 all: $(PROGRAMS) $(O)/libomnigraph.a
 
 # --- rules --------------------------------------------------------------------------------------------------------
@@ -162,9 +162,10 @@ $(O)/libomnigraph.a: $(call archives_for,engine)
 RUN_TESTS := OMNIGRAPH_BUILD=$(O) OMNIGRAPH_SRC=$(srctree) $(srctree)/tools/testing/run-tests
 SCRIPTS := $(wildcard $(srctree)/tools/testing/test-* $(srctree)/scripts/tests/test-*)
 # what must be clean under TSan (server and writers) and under valgrind (a short list)
-TSAN_TESTS := $(filter %/test_store %/test_commit %/test_race %/test_thread_pool %/test_log %/test_map,$(TESTS))
-VALGRIND_TESTS := $(filter %/test_json %/test_yaml %/test_map %/test_file %/test_segment %/test_load %/test_parse \
-	%/test_exec_read %/test_lifecycle,$(TESTS))
+TSAN_TESTS := $(filter %/test_store %/test_commit %/test_readers %/test_checkpoint %/test_derived %/test_branch %/test_thread_pool \
+	%/test_log %/test_map,$(TESTS))
+VALGRIND_TESTS := $(filter %/test_json %/test_yaml %/test_map %/test_segment %/test_lifecycle %/test_merge %/test_parse \
+	%/test_exec_match %/test_text %/test_ledger,$(TESTS))
 
 tests: $(TESTS)
 check: all tests
@@ -173,6 +174,8 @@ check-tsan: all tests
 	$(Q)TEST_SLOW=1 $(RUN_TESTS) $(TSAN_TESTS) $(wildcard $(srctree)/tools/testing/test-server-*)
 check-valgrind: all tests
 	$(Q)TEST_WRAPPER="valgrind -q --error-exitcode=9 --leak-check=full" $(RUN_TESTS) $(VALGRIND_TESTS)
+check-s3: all tests
+	$(Q)OMNIGRAPH_BUILD=$(O) OMNIGRAPH_SRC=$(srctree) $(srctree)/scripts/check-s3
 checklayers: all
 	$(Q)OMNIGRAPH_BUILD=$(O) $(srctree)/scripts/checklayers
 format:
@@ -245,6 +248,7 @@ help:
 #:   check                 all tests of this configuration, and the layer check
 #:   check-tsan            the threaded tests; build with SANITIZE=thread
 #:   check-valgrind        a short list under valgrind
+#:   check-s3              the storage suite and whole clusters on a real S3 server (Ceph, installed when it is missing)
 #:   checklayers           only the layer check
 #:   format format-check   clang-format-14 over the tree
 #:   bench                 measure against peers; see Documentation/performance.md

@@ -35,7 +35,8 @@ CLI = os.path.join(BUILD, "omnigraph")
 SERVER = os.path.join(BUILD, "omnigraph-server")
 CONTRACT = os.path.join(SRC, "net", "openapi.json")
 # what the environment of the caller must not decide
-CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("OMNIGRAPH_", "AWS_", "OPENAI_", "OPENROUTER_", "GEMINI_"))}
+FOREIGN = ("OMNIGRAPH_", "AWS_", "OPENAI_", "OPENROUTER_", "GEMINI_")
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
 START_SECONDS = 60.0
 
 # --- checks and running ------------------------------------------------------------------------------------------------
