@@ -63,9 +63,25 @@ static const char *kind_word(const struct yaml *v)
 	return v->type == YAML_MAP ? "map" : v->type == YAML_SEQ ? "sequence" : yaml_is_null(v) ? "null" : "scalar";
 }
 
+/* "key:" with nothing after it is an empty list or map. */
+static bool nothing(const struct yaml *v)
+{
+	return !v || (v->type == YAML_SCALAR && v->plain && !v->text.n);
+}
+
+/* Text is a scalar other than null. */
+static int check_text(const struct yaml *v, const char *path, struct err *e)
+{
+	if (v->type == YAML_SCALAR && !yaml_is_null(v))
+		return 0;
+	return shape(e, v, path, "invalid type: %s, expected a string", kind_word(v));
+}
+
 /* A map with only the keys of a NULL-terminated list, none twice. */
 static int check_map(const struct yaml *v, const char *path, const char *const *keys, struct err *e)
 {
+	if (nothing(v))
+		return 0;
 	if (v->type != YAML_MAP)
 		return shape(e, v, path, "invalid type: %s, expected a map", kind_word(v));
 	for (size_t i = 0; i < v->n; i++) {
@@ -93,19 +109,15 @@ static int check_map(const struct yaml *v, const char *path, const char *const *
 
 static int check_texts(const struct yaml *v, const char *path, struct arena *a, struct err *e)
 {
+	int rc = 0;
+
+	if (nothing(v))
+		return 0;
 	if (v->type != YAML_SEQ)
 		return shape(e, v, path, "invalid type: %s, expected a list", kind_word(v));
-	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i].type != YAML_SCALAR)
-			return shape(e, &v->items[i], arena_printf(a, "%s[%zu]", path, i),
-				     "invalid type: %s, expected a string", kind_word(&v->items[i]));
-	return 0;
-}
-
-/* "key:" with nothing after it is an empty list or map. */
-static bool nothing(const struct yaml *v)
-{
-	return !v || (v->type == YAML_SCALAR && v->plain && !v->text.n);
+	for (size_t i = 0; !rc && i < v->n; i++)
+		rc = check_text(&v->items[i], arena_printf(a, "%s[%zu]", path, i), e);
+	return rc;
 }
 
 static int parse_scope(const struct yaml *allow, const char *key, const char *path, bool *given, struct arena *a,
@@ -160,9 +172,9 @@ static int parse_rule(struct bundle *b, struct rule *r, const struct yaml *v, co
 	allow = yaml_get(v, "allow");
 	if (!id || !allow)
 		return shape(e, v, path, "missing field `%s`", id ? "allow" : "id");
-	if (id->type != YAML_SCALAR)
-		return shape(e, id, path, "invalid type: %s, expected a string", kind_word(id));
-	rc = check_map(allow, ap, allow_keys, e);
+	rc = check_text(id, arena_printf(&b->arena, "%s.id", path), e);
+	if (!rc)
+		rc = check_map(allow, ap, allow_keys, e);
 	if (rc)
 		return rc;
 	actors = yaml_get(allow, "actors");
@@ -173,8 +185,11 @@ static int parse_rule(struct bundle *b, struct rule *r, const struct yaml *v, co
 	if (rc)
 		return rc;
 	group = yaml_get(actors, "group");
-	if (!group || group->type != YAML_SCALAR)
+	if (!group)
 		return shape(e, actors, arena_printf(&b->arena, "%s.actors", ap), "missing field `group`");
+	rc = check_text(group, arena_printf(&b->arena, "%s.actors.group", ap), e);
+	if (rc)
+		return rc;
 	r->id = id->text;
 	r->group = group->text;
 	rc = parse_actions(b, r, acts, arena_printf(&b->arena, "%s.actions", ap), e);
@@ -202,6 +217,7 @@ static int parse_rules(struct bundle *b, const struct yaml *v, struct err *e)
 
 static int parse_groups(struct bundle *b, const struct yaml *v, struct err *e)
 {
+	struct map seen = MAP_INIT;
 	int rc = 0;
 
 	if (nothing(v))
@@ -209,15 +225,15 @@ static int parse_groups(struct bundle *b, const struct yaml *v, struct err *e)
 	if (v->type != YAML_MAP)
 		return shape(e, v, "groups", "invalid type: %s, expected a map", kind_word(v));
 	for (size_t i = 0; !rc && i < v->n; i++) {
-		const char *path = arena_printf(&b->arena, "groups.%.*s", STR_ARG(v->keys[i].text));
+		struct str name = v->keys[i].text;
 
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(v->keys[k].text, v->keys[i].text))
-				return shape(e, &v->keys[i], "groups", "duplicate field `%.*s`",
-					     STR_ARG(v->keys[i].text));
-		if (!nothing(&v->items[i]))
-			rc = check_texts(&v->items[i], path, &b->arena, e);
+		if (!map_add(&seen, name, (void *)v))
+			rc = shape(e, &v->keys[i], "groups", "duplicate field `%.*s`", STR_ARG(name));
+		else
+			rc = check_texts(&v->items[i], arena_printf(&b->arena, "groups.%.*s", STR_ARG(name)), &b->arena,
+					 e);
 	}
+	map_free(&seen);
 	b->groups = v;
 	return rc;
 }
@@ -242,6 +258,9 @@ static int parse(struct bundle *b, struct str source, struct err *e)
 	if (!yaml_to_u64(v, &b->version))
 		return shape(e, v, "version", "invalid type: %s, expected an integer", kind_word(v));
 	v = yaml_get(root, "kind");
+	rc = v ? check_text(v, "kind", e) : 0;
+	if (rc)
+		return rc;
 	if (v)
 		b->kind = v->text;
 	rc = parse_groups(b, yaml_get(root, "groups"), e);
