@@ -18,14 +18,14 @@ struct apply {
 	struct sweep sweep;
 	struct approval *approvals;
 	size_t n_approvals;
-	bool aborted;	/* a graph-moving operation failed: no further one is started */
-	bool stopped;	/* E!: return at once, nothing published */
+	bool aborted; /* a graph-moving operation failed: no further one is started */
+	bool stopped; /* E!: return at once, nothing published */
 	bool wrote, converged;
 	struct sidecar *done; /* completed in this run, deleted after the ledger write */
 	size_t n_done, cap_done;
 	struct { /* graphs removed in this run */
 		const char *graph, *approval_id;
-	} *deleted;
+	} * deleted;
 	size_t n_deleted, cap_deleted;
 	size_t applied, deferred;
 	struct strbuf statuses_on_disk; /* resource_statuses as read, for runs that publish nothing */
@@ -48,25 +48,26 @@ static void stop_at_failpoint(struct apply *ap, const char *name, const struct e
 }
 
 /* A hook whose error ends the run with nothing published. */
-#define STOPPED_AT(ap, name)                                                      \
-	({                                                                        \
-		struct err fp_ = ERR_INIT;                                        \
-		bool hit_ = FAILPOINT(name, &fp_) != 0;                           \
-		if (hit_)                                                         \
-			stop_at_failpoint((ap), FAILPOINT_LABEL(name), &fp_);     \
-		err_clear(&fp_);                                                  \
-		hit_;                                                             \
+#define STOPPED_AT(ap, name)                                                  \
+	({                                                                    \
+		struct err fp_ = ERR_INIT;                                    \
+		bool hit_ = FAILPOINT(name, &fp_) != 0;                       \
+		if (hit_)                                                     \
+			stop_at_failpoint((ap), FAILPOINT_LABEL(name), &fp_); \
+		err_clear(&fp_);                                              \
+		hit_;                                                         \
 	})
 
 /* A hook whose error fails one graph. */
-#define FAILED_AT(ap, name)                                                       \
-	({                                                                        \
-		struct err fp_ = ERR_INIT;                                        \
-		bool hit_ = FAILPOINT(name, &fp_) != 0;                           \
-		if (hit_)                                                         \
-			diag_add(diags(ap), DIAG_ERROR, "injected_failpoint", FAILPOINT_LABEL(name), "%s", err_msg(&fp_)); \
-		err_clear(&fp_);                                                  \
-		hit_;                                                             \
+#define FAILED_AT(ap, name)                                                                                \
+	({                                                                                                 \
+		struct err fp_ = ERR_INIT;                                                                 \
+		bool hit_ = FAILPOINT(name, &fp_) != 0;                                                    \
+		if (hit_)                                                                                  \
+			diag_add(diags(ap), DIAG_ERROR, "injected_failpoint", FAILPOINT_LABEL(name), "%s", \
+				 err_msg(&fp_));                                                           \
+		err_clear(&fp_);                                                                           \
+		hit_;                                                                                      \
 	})
 
 #ifdef CONFIG_FAILPOINTS
@@ -86,7 +87,8 @@ static void fail_graph(struct apply *ap, const char *graph, const char *failure)
 static void skip_graph(struct apply *ap, const char *graph, const char *code, const char *path, const char *failure)
 {
 	diag_add(diags(ap), DIAG_WARNING, code, path,
-		 "not attempted, because an earlier graph operation of this run failed; run `omnigraph cluster apply` again");
+		 "not attempted, because an earlier graph operation of this run failed; run `omnigraph cluster apply` "
+		 "again");
 	fail_graph(ap, graph, failure);
 }
 
@@ -118,7 +120,8 @@ static struct sidecar new_sidecar(struct apply *ap, enum sidecar_kind kind, cons
  * Read a source file again and compare it with the planned digest. False: reported as @code (unreadable) or
  * resource_content_changed at @path.
  */
-static bool reread_source(struct apply *ap, const struct resource *r, const char *code, const char *path, struct str *out)
+static bool reread_source(struct apply *ap, const struct resource *r, const char *code, const char *path,
+			  struct str *out)
 {
 	char digest[SHA256_HEX_LEN + 1];
 	struct strbuf b = STRBUF_INIT;
@@ -209,7 +212,8 @@ static void movement_check(struct apply *ap, const struct sidecar *s, const char
 	why = try_delete_object(&cmd->cs, mem(ap), s->location);
 	if (why)
 		diag_add(diags(ap), DIAG_WARNING, "recovery_sidecar_cleanup_failed", s->location,
-			 "nothing moved, but the sidecar could not be removed (%s); graph '%s' stays quarantined until a "
+			 "nothing moved, but the sidecar could not be removed (%s); graph '%s' stays quarantined until "
+			 "a "
 			 "mutating cluster command sweeps it",
 			 why, graph);
 }
@@ -247,7 +251,8 @@ static bool move_schema(struct apply *ap, struct graph *g, const char *graph, co
 		return false;
 	rc = graph_schema_apply(g, src, &opts, &res, &e);
 	if (rc) {
-		schema_failed(ap, r->address, arena_printf(mem(ap), "could not apply the schema of '%s'", s.graph_uri), &e);
+		schema_failed(ap, r->address, arena_printf(mem(ap), "could not apply the schema of '%s'", s.graph_uri),
+			      &e);
 		movement_check(ap, &s, graph);
 		return false;
 	}
@@ -352,7 +357,8 @@ static void publish_payload(struct apply *ap, const struct resource *r)
 	if (!reread_source(ap, r, "resource_payload_write_error", r->address, &src))
 		return;
 	if (!utf8_valid(src))
-		diag_add(diags(ap), DIAG_ERROR, "resource_payload_write_error", r->address, "%s is not UTF-8 text", r->path);
+		diag_add(diags(ap), DIAG_ERROR, "resource_payload_write_error", r->address, "%s is not UTF-8 text",
+			 r->path);
 	else if (payload_write(&cmd->cs, mem(ap), r->address, r->digest, src, &e))
 		diag_add(diags(ap), DIAG_ERROR, "resource_payload_write_error", r->address, "%s", err_msg(&e));
 	err_clear(&e);
@@ -410,7 +416,8 @@ static void record_changes(struct apply *ap)
 					  "waiting on an unapplied or missing dependency");
 	}
 	for (size_t i = 0; i < ap->n_deleted; i++)
-		ledger_tombstone(ap->cmd, ap->deleted[i].graph, ap->deleted[i].approval_id, ap->cmd->args->actor, "apply");
+		ledger_tombstone(ap->cmd, ap->deleted[i].graph, ap->deleted[i].approval_id, ap->cmd->args->actor,
+				 "apply");
 }
 
 static bool blocked(const struct apply *ap, const char *address)
@@ -513,8 +520,11 @@ static bool guard_approvals(struct apply *ap)
 static void warn_unexecuted(struct apply *ap)
 {
 	for (size_t i = 0; i < ap->changes.n; i++) {
-		const struct change *ch = &ap->changes.items[i];
+		struct change *ch = &ap->changes.items[i];
 
+		if (ch->warned)
+			continue;
+		ch->warned = true;
 		if (ch->disposition == DISP_DEFERRED)
 			diag_add(diags(ap), DIAG_WARNING, "apply_unsupported_change", ch->resource,
 				 "this change is not executed by apply (%s)", ch->reason);
@@ -524,6 +534,8 @@ static void warn_unexecuted(struct apply *ap)
 				 strcmp(ch->reason, "approval_required")
 					 ? ""
 					 : arena_printf(mem(ap), "; run `omnigraph cluster approve %s`", ch->resource));
+		else
+			ch->warned = false;
 	}
 }
 
@@ -556,12 +568,14 @@ static void run_apply(struct apply *ap)
 		create_graphs(ap);
 	if (!ap->stopped)
 		apply_schemas(ap);
-	if (!ap->stopped)
+	if (!ap->stopped) {
+		warn_unexecuted(ap);
 		publish_payloads(ap);
+	}
 	if (!ap->stopped && !STOPPED_AT(ap, "cluster_apply.after_payload_phase"))
 		delete_graphs(ap);
 	if (!ap->stopped) {
-		warn_unexecuted(ap);
+		warn_unexecuted(ap); /* what a failed delete demoted */
 		publish_ledger(ap, &as_read);
 	}
 	if (!ap->stopped) {
@@ -585,8 +599,8 @@ static void apply_text(struct apply *ap)
 		const struct change *ch = &ap->changes.items[i];
 
 		sb_addf(t, "  %s %s%s [%s%s%s]\n", change_op_title(ch->op), ch->resource,
-			ch->binding_change ? " [bindings]" : "", disposition_title(ch->disposition), ch->reason ? ": " : "",
-			ch->reason ? ch->reason : "");
+			ch->binding_change ? " [bindings]" : "", disposition_title(ch->disposition),
+			ch->reason ? ": " : "", ch->reason ? ch->reason : "");
 	}
 	if (!command_failed(ap->cmd)) {
 		if (!ap->changes.n)

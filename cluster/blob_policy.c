@@ -75,8 +75,8 @@ static int check_spelling(const char *uri, struct err *e)
 		return bad(e, uri, "blank, or white space around it");
 	if (v.n > LIMIT_BLOB_URI_BYTES)
 		return bad(e, "<too long>", "longer than 65536 bytes");
-	if (strpbrk(uri, "\\?#@ \t"))
-		return bad(e, uri, "a backslash, blank, user info, query or fragment is not allowed");
+	if (strpbrk(uri, "\\?# \t"))
+		return bad(e, uri, "a backslash, blank, query or fragment is not allowed");
 	return 0;
 }
 
@@ -103,6 +103,8 @@ int blob_base_normalize(struct arena *a, const char *uri, bool server_safe, cons
 	while (rest.n && *rest.s != '/') {
 		if (*rest.s == ':')
 			rc = bad(e, uri, "a port is not allowed");
+		else if (*rest.s == '@')
+			rc = bad(e, uri, "user info is not allowed");
 		sb_addch(&b, (char)tolower((unsigned char)*rest.s));
 		rest.s++;
 		rest.n--;
@@ -116,6 +118,21 @@ int blob_base_normalize(struct arena *a, const char *uri, bool server_safe, cons
 		*out = arena_str(a, sb_str(&b)).s;
 	sb_free(&b);
 	return rc;
+}
+
+const char *blob_base_resolve(struct arena *a, const char *base)
+{
+	struct strbuf path = STRBUF_INIT;
+	const char *out = base;
+	char *real = NULL;
+
+	if (!strncmp(base, "file://", 7) && percent_decode(&path, str_from(base + 7), false))
+		real = realpath(path.s, NULL);
+	if (real)
+		out = arena_printf(a, "file://%s/", strcmp(real, "/") ? real : "");
+	free(real);
+	sb_free(&path);
+	return out;
 }
 
 bool blob_bases_overlap(const char *a, const char *b)

@@ -12,7 +12,9 @@
  * Normal form of a base URI, in @a. ERR_BAD_REQUEST with the reason. @server_safe: file:// is refused.
  */
 int blob_base_normalize(struct arena *a, const char *uri, bool server_safe, const char **out, struct err *e);
-/* True when one normalised base contains the other (equal ones too). */
+/* What a normalised base is compared by: a file base is the directory it resolves to, s3 bases are themselves. In @a. */
+const char *blob_base_resolve(struct arena *a, const char *base);
+/* True when one resolved base contains the other (equal ones too). */
 bool blob_bases_overlap(const char *a, const char *b);
 
 #endif

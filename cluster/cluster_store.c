@@ -109,6 +109,18 @@ const char *try_delete_object(const struct cluster_store *cs, struct arena *a, c
 	return why;
 }
 
+int cluster_get(const struct cluster_store *cs, const char *key, uint64_t max, struct store_object *out, struct err *e)
+{
+	int rc = store_get(cs->s, key, max, out, e);
+	struct arena a = ARENA_INIT;
+	struct stat st;
+
+	if (rc == -ENOENT && cs->local && !lstat(cluster_display(cs, &a, key), &st))
+		rc = err_set_rc(e, -EISDIR, ERR_STORAGE, "cannot read %s/%s: it is not a regular file", cs->root, key);
+	arena_free(&a);
+	return rc;
+}
+
 const char *payload_key(struct arena *a, const char *address, const char *digest)
 {
 	const char *rest;
@@ -126,7 +138,7 @@ enum payload_state payload_read(const struct cluster_store *cs, struct arena *a,
 	struct store_object obj = { 0 };
 	char actual[SHA256_HEX_LEN + 1];
 	struct err e = ERR_INIT;
-	int rc = store_get(cs->s, payload_key(a, address, digest), LIMIT_QUERY_BYTES, &obj, &e);
+	int rc = cluster_get(cs, payload_key(a, address, digest), LIMIT_QUERY_BYTES, &obj, &e);
 
 	*detail = NULL;
 	if (rc) {

@@ -43,6 +43,9 @@ int graph_root_delete(const struct cluster_store *cs, const char *display, struc
 /* Delete one object; NULL on success, else the reason in @a. */
 const char *try_delete_object(const struct cluster_store *cs, struct arena *a, const char *display);
 
+/* Read one object. -ENOENT only when nothing at all is there: a directory in its place is a read error. */
+int cluster_get(const struct cluster_store *cs, const char *key, uint64_t max, struct store_object *out, struct err *e);
+
 /* Catalog key of a query or policy payload. */
 const char *payload_key(struct arena *a, const char *address, const char *digest);
 enum payload_state { PAYLOAD_OK, PAYLOAD_MISSING, PAYLOAD_MISMATCH, PAYLOAD_READ_ERROR };

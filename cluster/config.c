@@ -9,6 +9,8 @@
 #include <omnigraph/map.h>
 #include <omnigraph/util.h>
 
+#include "cluster/cluster_store.h"
+
 #define MESSAGE_MAX 512
 
 /* State of the strict parse: it stops at the first problem, which becomes one invalid_cluster_yaml. */
@@ -349,8 +351,8 @@ static void scan_duplicates(struct arena *a, const struct yaml *v, const char *p
 
 			sub = arena_printf(a, "%s%s%.*s", path, path[0] ? "." : "", STR_ARG(k));
 			if (!map_add(&seen, k, (void *)v))
-				diag_add(d, DIAG_ERROR, "duplicate_yaml_key", sub, "duplicate YAML key `%.*s` on line %u",
-					 STR_ARG(k), v->keys[i].line);
+				diag_add(d, DIAG_ERROR, "duplicate_yaml_key", sub,
+					 "duplicate YAML key `%.*s` on line %u", STR_ARG(k), v->keys[i].line);
 		} else {
 			sub = arena_printf(a, "%s[]", path);
 		}
@@ -362,7 +364,8 @@ static void scan_duplicates(struct arena *a, const struct yaml *v, const char *p
 
 static void scan_reserved(struct arena *a, const struct yaml *root, struct diag_list *d)
 {
-	static const char *const future[] = { "apply", "env_file", "pipelines", "embeddings", "ui", "aliases", "bindings" };
+	static const char *const future[] = { "apply", "env_file", "pipelines", "embeddings",
+					      "ui",    "aliases",  "bindings" };
 	const struct yaml *graphs;
 
 	if (root->type != YAML_MAP)
@@ -385,6 +388,11 @@ static bool blank(const char *s)
 	return str_trim(str_from(s)).n == 0;
 }
 
+static bool storage_names_no_bucket(struct str v)
+{
+	return str_starts(v, STR("s3://")) && (v.n == 5 || v.s[5] == '/');
+}
+
 static void check_header(const struct cluster_config *cfg, struct diag_list *d)
 {
 	if (cfg->version != 1)
@@ -403,7 +411,7 @@ static void check_header(const struct cluster_config *cfg, struct diag_list *d)
 		if (!v.n)
 			diag_add(d, DIAG_ERROR, "invalid_storage_root", "storage",
 				 "storage is blank; name a directory or s3://bucket/prefix, or remove the key");
-		else if (str_starts(v, STR("s3://")) && (v.n == 5 || v.s[5] == '/'))
+		else if (storage_names_no_bucket(v))
 			diag_add(d, DIAG_ERROR, "invalid_storage_root", "storage",
 				 "storage '%.*s' names no bucket; write s3://bucket/prefix", STR_ARG(v));
 	}
@@ -422,7 +430,8 @@ void cluster_config_load(const char *dir, struct cluster_config *cfg, struct dia
 	cfg->dir = arena_strdup(&cfg->arena, dir);
 	cfg->file = arena_printf(&cfg->arena, "%s/cluster.yaml", dir);
 	if (stat(dir, &st) || !S_ISDIR(st.st_mode)) {
-		diag_add(d, DIAG_ERROR, "config_dir_not_found", dir, "'%s' is not a directory; pass --config <dir>", dir);
+		diag_add(d, DIAG_ERROR, "config_dir_not_found", dir, "'%s' is not a directory; pass --config <dir>",
+			 dir);
 		return;
 	}
 	if (file_read(cfg->file, LIMIT_YAML_BYTES, &text, &e)) {
@@ -446,7 +455,8 @@ void cluster_config_load(const char *dir, struct cluster_config *cfg, struct dia
 		goto out;
 	parse_strict(&s, root);
 	if (s.error[0]) {
-		diag_add(d, DIAG_ERROR, "invalid_cluster_yaml", "cluster.yaml", "could not parse cluster.yaml: %s", s.error);
+		diag_add(d, DIAG_ERROR, "invalid_cluster_yaml", "cluster.yaml", "could not parse cluster.yaml: %s",
+			 s.error);
 		goto out;
 	}
 	cfg->parsed = true;
@@ -473,22 +483,13 @@ bool cluster_id_valid(const char *id)
 	return true;
 }
 
-char *cluster_config_storage(const char *dir)
+char *cluster_config_root(const struct cluster_config *cfg)
 {
-	struct arena a = ARENA_INIT;
-	struct strbuf text = STRBUF_INIT;
-	struct yaml *root = NULL;
-	const struct yaml *v;
-	char *path = arena_printf(&a, "%s/cluster.yaml", dir), *out = NULL;
+	struct str v = str_trim(str_from(cfg->parsed && cfg->storage ? cfg->storage : ""));
 
-	if (!file_read(path, LIMIT_YAML_BYTES, &text, NULL) && !yaml_parse(&a, sb_str(&text), &root, NULL) && root) {
-		v = yaml_get(root, "storage");
-		if (v && !yaml_is_null(v) && v->type == YAML_SCALAR && str_trim(v->text).n)
-			out = str_dup(str_trim(v->text));
-	}
-	sb_free(&text);
-	arena_free(&a);
-	return out;
+	if (v.n && !storage_names_no_bucket(v))
+		return cluster_root_resolve(cfg->storage);
+	return path_absolute(cfg->dir);
 }
 
 /* --- canonical JSON (4.3) ---------------------------------------------------------------------------- */

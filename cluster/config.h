@@ -37,9 +37,9 @@ struct cfg_policy {
 
 struct cluster_config {
 	struct arena arena;
-	const char *dir;	/* as given */
-	const char *file;	/* "<dir>/cluster.yaml" */
-	bool parsed;		/* the strict parse succeeded */
+	const char *dir;  /* as given */
+	const char *file; /* "<dir>/cluster.yaml" */
+	bool parsed;	  /* the strict parse succeeded */
 	uint64_t version;
 	const char *name, *storage, *backend;
 	bool has_lock, lock;
@@ -60,7 +60,7 @@ bool cluster_id_valid(const char *id);
 void cluster_config_canonical(const struct cluster_config *cfg, struct strbuf *out);
 /* Canonical JSON of an embedding profile, appended. */
 void cluster_profile_canonical(const struct cfg_provider *p, struct strbuf *out);
-/* Just the `storage:` value of <dir>/cluster.yaml, or NULL: nothing else of the file matters (14.1). Malloced. */
-char *cluster_config_storage(const char *dir);
+/* The storage root: `storage:` when the file parsed and the value is usable, else the directory itself (2.1, 14.1). Malloced. */
+char *cluster_config_root(const struct cluster_config *cfg);
 
 #endif

@@ -171,7 +171,7 @@ static const char *graph_provider(struct loader *l, const struct cfg_graph *g)
 /* --- external blobs ------------------------------------------------------------------------------- */
 
 struct norm_base {
-	const char *uri, *scope;
+	const char *uri, *scope, *resolved;
 };
 
 static int by_base(const void *a, const void *b)
@@ -206,6 +206,22 @@ static const char *blob_policy_json(struct loader *l, const struct norm_base *ba
 	return out;
 }
 
+static bool bases_disjoint(struct loader *l, const struct cfg_graph *g, struct norm_base *bases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bases[i].resolved = blob_base_resolve(l->a, bases[i].uri);
+		for (size_t k = 0; k < i; k++) {
+			if (!blob_bases_overlap(bases[k].resolved, bases[i].resolved))
+				continue;
+			diag_add(l->d, DIAG_ERROR, "invalid_external_blob_policy",
+				 arena_printf(l->a, "graphs.%s.external_blobs.allow", g->id),
+				 "bases '%s' and '%s' overlap; keep one", bases[k].uri, bases[i].uri);
+			return false;
+		}
+	}
+	return true;
+}
+
 static const char *graph_blob_policy(struct loader *l, const struct cfg_graph *g)
 {
 	struct norm_base *bases = arena_array(l->a, struct norm_base, g->n_bases + 1);
@@ -215,8 +231,8 @@ static const char *graph_blob_policy(struct loader *l, const struct cfg_graph *g
 		struct err e = ERR_INIT;
 
 		bases[n].scope = g->bases[i].scope;
-		if (blob_base_normalize(l->a, g->bases[i].base, !strcmp(g->bases[i].scope, "server_safe"), &bases[n].uri,
-					&e))
+		if (blob_base_normalize(l->a, g->bases[i].base, !strcmp(g->bases[i].scope, "server_safe"),
+					&bases[n].uri, &e))
 			diag_add(l->d, DIAG_ERROR, "invalid_external_blob_base",
 				 arena_printf(l->a, "graphs.%s.external_blobs.allow[%zu].base", g->id, i), "%s",
 				 err_msg(&e));
@@ -227,14 +243,7 @@ static const char *graph_blob_policy(struct loader *l, const struct cfg_graph *g
 	if (!n)
 		return NULL;
 	qsort(bases, n, sizeof(*bases), by_base);
-	for (size_t i = 1; i < n; i++)
-		if (blob_bases_overlap(bases[i - 1].uri, bases[i].uri)) {
-			diag_add(l->d, DIAG_ERROR, "invalid_external_blob_policy",
-				 arena_printf(l->a, "graphs.%s.external_blobs.allow", g->id),
-				 "bases '%s' and '%s' overlap; keep one", bases[i - 1].uri, bases[i].uri);
-			return NULL;
-		}
-	return blob_policy_json(l, bases, n);
+	return bases_disjoint(l, g, bases, n) ? blob_policy_json(l, bases, n) : NULL;
 }
 
 /* --- queries -------------------------------------------------------------------------------------- */
@@ -330,9 +339,14 @@ static void discover_dir(struct graph_load *gl, const char *dir)
 			 strerror(errno));
 		return;
 	}
-	while ((ent = readdir(d)) && n < QUERY_FILES_MAX) {
+	while ((ent = readdir(d))) {
 		struct str name = str_from(ent->d_name);
 
+		if (n == QUERY_FILES_MAX) {
+			diag_add(l->d, DIAG_ERROR, "query_dir_unreadable", at,
+				 "query directory %s has more than %d .gq files; split it", dir, QUERY_FILES_MAX);
+			break;
+		}
 		if (name.n <= 3 || !str_ends(name, STR(".gq")))
 			continue;
 		MEM_GROW(files, n, cap);
@@ -382,8 +396,8 @@ static void explicit_query(struct graph_load *gl, const char *name, const char *
 	if (query_file_parse(src, &qf, &e))
 		diag_add(l->d, DIAG_ERROR, "query_parse_error", at, "%s: %s", path, err_msg(&e));
 	else if (query_file_select(qf, name, &decl, &e))
-		diag_add(l->d, DIAG_ERROR, "query_key_mismatch", at, "%s declares no `query %s`; rename the key or the query",
-			 path, name);
+		diag_add(l->d, DIAG_ERROR, "query_key_mismatch", at,
+			 "%s declares no `query %s`; rename the key or the query", path, name);
 	else
 		register_query(gl, decl, name, path, digest, at);
 	query_file_free(qf);

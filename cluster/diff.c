@@ -66,7 +66,8 @@ static const char *metadata_gap(const struct resource *want, const struct ledger
 	return NULL;
 }
 
-static void compare(struct change_list *out, const struct resource *want, const struct ledger_resource *have, bool metadata)
+static void compare(struct change_list *out, const struct resource *want, const struct ledger_resource *have,
+		    bool metadata)
 {
 	struct change *ch;
 	const char *gap;
@@ -75,13 +76,11 @@ static void compare(struct change_list *out, const struct resource *want, const 
 		add(out, want->address, CHANGE_CREATE, NULL, want->digest);
 		return;
 	}
-	gap = metadata ? metadata_gap(want, have) : NULL;
 	if (strcmp(want->digest, have->digest)) {
-		ch = add(out, want->address, CHANGE_UPDATE, have->digest, want->digest);
-		if (gap && want->kind == RES_POLICY)
-			ch->binding_change = true;
+		add(out, want->address, CHANGE_UPDATE, have->digest, want->digest);
 		return;
 	}
+	gap = metadata ? metadata_gap(want, have) : NULL;
 	if (!gap)
 		return;
 	ch = add(out, want->address, CHANGE_UPDATE, have->digest, want->digest);
@@ -187,7 +186,8 @@ void approvals_warn_stale(struct command *cmd, const struct approval *aps, size_
 			some |= !consumed(cmd, &aps[i]) && !strcmp(aps[i].resource, ch->resource);
 		if (some && !approval_for(cmd, aps, n, ch))
 			diag_add(&cmd->diags, DIAG_WARNING, "approval_stale", ch->resource,
-				 "an approval for %s was given for another configuration or ledger entry; run `omnigraph "
+				 "an approval for %s was given for another configuration or ledger entry; run "
+				 "`omnigraph "
 				 "cluster approve %s` again",
 				 ch->resource, ch->resource);
 	}
@@ -281,7 +281,8 @@ static void classify_query(const struct classifier *k, struct change *ch, const 
 	bool pending = is_pending(k, graph);
 
 	if (ch->op == CHANGE_DELETE) {
-		if (!change_of(k->cmd, k->c, "graph", graph, CHANGE_DELETE) || (graph_delete_approved(k, graph) && !pending))
+		if (!change_of(k->cmd, k->c, "graph", graph, CHANGE_DELETE) ||
+		    (graph_delete_approved(k, graph) && !pending))
 			set(ch, DISP_APPLIED, NULL);
 		else
 			set(ch, DISP_BLOCKED, "approval_required");

@@ -22,6 +22,7 @@ struct change {
 	bool binding_change;
 	const char *metadata; /* "policy_bindings", "embedding_profile", NULL */
 	struct str migration; /* plan JSON; s NULL when there is none */
+	bool warned;	      /* apply: reported as deferred or blocked */
 };
 
 struct change_list {
@@ -52,8 +53,8 @@ void diff_demote(struct command *cmd, struct change_list *c, const char *graph, 
 
 /* The changes array; @with_disposition is always true for apply. */
 void diff_json(const struct change_list *c, struct json_writer *w);
-const char *change_op_word(enum change_op op);	       /* "create" */
-const char *change_op_title(enum change_op op);	       /* "Create" */
-const char *disposition_title(enum disposition d);     /* "Applied" */
+const char *change_op_word(enum change_op op);	   /* "create" */
+const char *change_op_title(enum change_op op);	   /* "Create" */
+const char *disposition_title(enum disposition d); /* "Applied" */
 
 #endif

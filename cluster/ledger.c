@@ -240,13 +240,30 @@ static const char *read_blob_policy(struct reader *r, const struct json *v, cons
 	static const char *const base_keys[] = { "uri", "scope", NULL };
 	const struct json *bases;
 	struct strbuf b = STRBUF_INIT;
-	const char *out;
+	const char *out, *mode;
+	struct json_writer w;
 
 	known(r, v, path, keys);
+	mode = text(r, json_get(v, "mode"), path);
 	bases = json_get(v, "bases");
-	for (size_t i = 0; bases && bases->type == JSON_ARRAY && i < bases->n; i++)
+	if (strcmp(mode, "allow") || !bases || bases->type != JSON_ARRAY)
+		refuse(r, "%s: an external blob policy is `mode: allow` with a list of bases", path);
+	if (r->why.n)
+		return NULL;
+	jw_init(&w, &b, false);
+	jw_begin_object(&w);
+	jw_kstrz(&w, "mode", mode);
+	jw_keyz(&w, "bases");
+	jw_begin_array(&w);
+	for (size_t i = 0; i < bases->n; i++) {
 		known(r, &bases->items[i], path, base_keys);
-	json_compact(&b, v);
+		jw_begin_object(&w);
+		jw_kstrz(&w, "uri", text(r, json_get(&bases->items[i], "uri"), path));
+		jw_kstrz(&w, "scope", text(r, json_get(&bases->items[i], "scope"), path));
+		jw_end_object(&w);
+	}
+	jw_end_array(&w);
+	jw_end_object(&w);
 	out = arena_str(&r->l->arena, sb_str(&b)).s;
 	sb_free(&b);
 	return out;
@@ -254,8 +271,9 @@ static const char *read_blob_policy(struct reader *r, const struct json *v, cons
 
 static void read_resource(struct reader *r, struct str key, const struct json *v)
 {
-	static const char *const keys[] = { "digest",	      "applies_to",	      "embedding_provider", "embedding_profile",
-					    "external_blob_policy", NULL };
+	static const char *const keys[] = {
+		"digest", "applies_to", "embedding_provider", "embedding_profile", "external_blob_policy", NULL
+	};
 	const char *address = arena_str(&r->l->arena, key).s;
 	const char *path = arena_printf(&r->l->arena, "applied_revision.resources.%s", address);
 	const struct json *m;
@@ -283,7 +301,8 @@ static void read_resource(struct reader *r, struct str key, const struct json *v
 static void read_status(struct reader *r, struct str key, const struct json *v)
 {
 	static const char *const keys[] = { "status", "conditions", "message", NULL };
-	static const char *const words[] = { "pending", "planned", "applying", "applied", "drifted", "blocked", "error", NULL };
+	static const char *const words[] = { "pending", "planned", "applying", "applied",
+					     "drifted", "blocked", "error",    NULL };
 	const char *address = arena_str(&r->l->arena, key).s;
 	const char *path = arena_printf(&r->l->arena, "resource_statuses.%s", address);
 	const struct json *c;
@@ -324,8 +343,10 @@ static void read_records(struct reader *r, const struct json *v, const char *pat
 
 static void read_members(struct reader *r, const struct json *root)
 {
-	static const char *const keys[] = { "version",		"state_revision",   "applied_revision", "resource_statuses",
-					    "approval_records", "recovery_records", "observations",	NULL };
+	static const char *const keys[] = { "version",		"state_revision",
+					    "applied_revision", "resource_statuses",
+					    "approval_records", "recovery_records",
+					    "observations",	NULL };
 	static const char *const applied[] = { "config_digest", "resources", NULL };
 	const struct json *a, *m;
 
@@ -428,7 +449,8 @@ static bool decode(struct ledger *l, struct str src, struct diag_list *d)
 			refuse(&r, "missing field `version` or not an unsigned integer");
 		} else if (version != 1) { /* before the members: a later version may have others */
 			diag_add(d, DIAG_ERROR, "unsupported_state_version", "state.version",
-				 "ledger version %llu is not supported by this omnigraph (it reads version 1); upgrade omnigraph",
+				 "ledger version %llu is not supported by this omnigraph (it reads version 1); upgrade "
+				 "omnigraph",
 				 (unsigned long long)version);
 			goto out;
 		} else {
@@ -455,7 +477,7 @@ bool ledger_read(const struct cluster_store *cs, struct ledger *l, struct diag_l
 	int rc;
 
 	*l = (struct ledger){ 0 };
-	rc = store_get(cs->s, KEY_STATE, LIMIT_LEDGER_BYTES, &obj, &e);
+	rc = cluster_get(cs, KEY_STATE, LIMIT_LEDGER_BYTES, &obj, &e);
 	if (rc == -ENOENT) {
 		err_clear(&e);
 		return true;
@@ -609,7 +631,7 @@ static int current(const struct cluster_store *cs, char actual[8 + SHA256_HEX_LE
 		   struct err *e)
 {
 	struct store_object obj = { 0 };
-	int rc = store_get(cs->s, KEY_STATE, LIMIT_LEDGER_BYTES, &obj, e);
+	int rc = cluster_get(cs, KEY_STATE, LIMIT_LEDGER_BYTES, &obj, e);
 
 	actual[0] = 0;
 	if (rc == -ENOENT) {

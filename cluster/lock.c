@@ -8,6 +8,16 @@
 
 enum lock_parse { LOCK_OK, LOCK_INVALID, LOCK_VERSION };
 
+static bool known_operation(const struct json *v)
+{
+	static const char *const words[] = { "plan", "apply", "approve", "refresh", "import" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (v->type == JSON_STRING && str_eqz(v->text, words[i]))
+			return true;
+	return false;
+}
+
 /* Exactly five members (5.2). */
 static enum lock_parse parse_lock(struct arena *a, struct str src, struct lock_info *out, const char **why)
 {
@@ -30,8 +40,8 @@ static enum lock_parse parse_lock(struct arena *a, struct str src, struct lock_i
 		return LOCK_VERSION;
 	}
 	if (v->type != JSON_OBJECT || v->n != 5 || !m[0] || !m[1] || !m[2] || !m[3] || !m[4] ||
-	    m[1]->type != JSON_STRING || m[2]->type != JSON_STRING || m[3]->type != JSON_STRING ||
-	    !json_to_u64(m[4], &out->pid)) {
+	    !json_to_u64(m[0], &version) || m[1]->type != JSON_STRING || !known_operation(m[2]) ||
+	    m[3]->type != JSON_STRING || !json_to_u64(m[4], &out->pid) || out->pid > UINT32_MAX) {
 		*why = "a lock has exactly the members version, lock_id, operation, created_at and pid";
 		return LOCK_INVALID;
 	}
@@ -46,7 +56,7 @@ static int read_lock(struct command *cmd, struct lock_info *out, enum lock_parse
 {
 	struct store_object obj = { 0 };
 	struct err e = ERR_INIT;
-	int rc = store_get(cmd->cs.s, KEY_LOCK, LOCK_BYTES_MAX, &obj, &e);
+	int rc = cluster_get(&cmd->cs, KEY_LOCK, LOCK_BYTES_MAX, &obj, &e);
 
 	*out = (struct lock_info){ 0 };
 	*why = NULL;
@@ -76,7 +86,8 @@ static void report_holder(struct command *cmd)
 			 info.id, info.id);
 	} else {
 		diag_add(&cmd->diags, DIAG_ERROR, "state_lock_held", KEY_LOCK,
-			 "cluster state lock already exists; run `omnigraph cluster force-unlock` only after confirming no "
+			 "cluster state lock already exists; run `omnigraph cluster force-unlock` only after "
+			 "confirming no "
 			 "cluster operation is active");
 	}
 }
@@ -151,7 +162,8 @@ void lock_observe(struct command *cmd)
 		cmd->obs.lock = info;
 	} else {
 		diag_add(&cmd->diags, DIAG_WARNING,
-			 how == LOCK_VERSION ? "unsupported_state_lock_version" : "invalid_state_lock", KEY_LOCK, "%s", why);
+			 how == LOCK_VERSION ? "unsupported_state_lock_version" : "invalid_state_lock", KEY_LOCK, "%s",
+			 why);
 	}
 }
 

@@ -7,13 +7,16 @@
 
 char *cluster_root_of_argument(const char *cluster)
 {
-	char *storage, *root;
+	struct diag_list ignored = DIAG_LIST_INIT;
+	struct cluster_config cfg;
+	char *root;
 
 	if (strstr(cluster, "://"))
 		return cluster_root_resolve(cluster);
-	storage = cluster_config_storage(cluster);
-	root = cluster_root_resolve(storage ? storage : cluster);
-	free(storage);
+	cluster_config_load(cluster, &cfg, &ignored);
+	root = cluster_config_root(&cfg);
+	cluster_config_clear(&cfg);
+	diag_free(&ignored);
 	return root;
 }
 
@@ -46,19 +49,21 @@ static int pick_graph(const struct ledger *l, const char *cluster, const char *g
 
 		sb_addf(&address, "graph.%s", graph);
 		if (!ledger_find(l, address.s))
-			rc = err_set(e, ERR_NOT_FOUND,
-				     "graph `%s` is not applied in cluster `%s` (applied graphs: %s); declare it and run "
-				     "`omnigraph cluster apply`",
-				     graph, cluster, list);
+			rc = err_set(
+				e, ERR_NOT_FOUND,
+				"graph `%s` is not applied in cluster `%s` (applied graphs: %s); declare it and run "
+				"`omnigraph cluster apply`",
+				graph, cluster, list);
 		sb_free(&address);
 		*out = graph;
 	} else if (n == 1) {
 		*out = only;
 	} else if (!n) {
-		rc = err_set(e, ERR_NOT_FOUND, "cluster `%s` has no applied graphs; run `cluster apply` first", cluster);
+		rc = err_set(e, ERR_NOT_FOUND, "cluster `%s` has no applied graphs; run `cluster apply` first",
+			     cluster);
 	} else {
-		rc = err_set(e, ERR_BAD_REQUEST, "cluster `%s` has %zu graphs: %s; pass --graph <id> to select one", cluster,
-			     n, list);
+		rc = err_set(e, ERR_BAD_REQUEST, "cluster `%s` has %zu graphs: %s; pass --graph <id> to select one",
+			     cluster, n, list);
 	}
 	free(list);
 	return rc;
@@ -87,7 +92,8 @@ int cluster_graph_uri(const char *cluster, const char *graph, char **uri, struct
 	if (!rc && !ledger_read(&cs, &l, &d))
 		rc = first_error(&d, e);
 	if (!rc && !l.found)
-		rc = err_set(e, ERR_NOT_FOUND, "[cluster_state_missing] cluster `%s` has no ledger; run `omnigraph cluster apply`",
+		rc = err_set(e, ERR_NOT_FOUND,
+			     "[cluster_state_missing] cluster `%s` has no ledger; run `omnigraph cluster apply`",
 			     cluster);
 	if (!rc)
 		rc = pick_graph(&l, cluster, graph, &id, e);

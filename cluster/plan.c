@@ -18,7 +18,8 @@ static void warn_default_deny(struct command *cmd)
 		if (r->kind == RES_GRAPH && !r->blob_policy)
 			diag_add(&cmd->diags, DIAG_WARNING, "external_blob_ingress_default_deny",
 				 arena_printf(&cmd->arena, "graphs.%s.external_blobs", r->graph),
-				 "graph '%s' accepts no new external blob URIs; declare external_blobs.allow to change that",
+				 "graph '%s' accepts no new external blob URIs; declare external_blobs.allow to change "
+				 "that",
 				 r->graph);
 	}
 }
@@ -54,8 +55,8 @@ void command_validate(struct command *cmd)
 	if (command_failed(cmd))
 		sb_addz(&cmd->out->text, "cluster config invalid\n");
 	else
-		sb_addf(&cmd->out->text, "cluster config valid: %zu resource(s), %zu dependency edge(s)\n", cmd->desired.n,
-			cmd->desired.n_deps);
+		sb_addf(&cmd->out->text, "cluster config valid: %zu resource(s), %zu dependency edge(s)\n",
+			cmd->desired.n, cmd->desired.n_deps);
 	report_text_end(cmd);
 	command_end(cmd);
 }
@@ -103,12 +104,12 @@ static void compute_plan(struct command *cmd, struct change_list *c)
 {
 	struct map none = MAP_INIT;
 	struct approval *aps;
+	bool locked;
 	size_t n;
 
-	if (!lock_acquire(cmd, "plan"))
-		return;
+	locked = lock_acquire(cmd, "plan");
 	warn_sidecars(cmd);
-	if (!command_read_ledger(cmd))
+	if (!locked || !command_read_ledger(cmd))
 		return;
 	diff_compute(cmd, cmd->ledger.found, c);
 	n = approval_list(&cmd->cs, &cmd->arena, &cmd->diags, &aps);
@@ -180,7 +181,8 @@ static void change_lines(const struct change_list *c, struct strbuf *t)
 		const struct change *ch = &c->items[i];
 		const struct json *steps;
 
-		sb_addf(t, "  %s %s%s\n", change_op_title(ch->op), ch->resource, ch->binding_change ? " [bindings]" : "");
+		sb_addf(t, "  %s %s%s\n", change_op_title(ch->op), ch->resource,
+			ch->binding_change ? " [bindings]" : "");
 		if (!ch->migration.s || json_parse(&a, ch->migration, NULL, &v, NULL))
 			continue;
 		steps = json_get(v, "steps");
@@ -244,11 +246,13 @@ static void check_catalog(struct command *cmd)
 			break;
 		case PAYLOAD_MISSING:
 			diag_add(&cmd->diags, DIAG_WARNING, "catalog_payload_missing", r->address,
-				 "the catalog has no payload %s; run `omnigraph cluster refresh`, then apply", r->digest);
+				 "the catalog has no payload %s; run `omnigraph cluster refresh`, then apply",
+				 r->digest);
 			break;
 		case PAYLOAD_MISMATCH:
 			diag_add(&cmd->diags, DIAG_WARNING, "catalog_payload_mismatch", r->address,
-				 "the catalog payload hashes to %s; run `omnigraph cluster refresh`, then apply", detail);
+				 "the catalog payload hashes to %s; run `omnigraph cluster refresh`, then apply",
+				 detail);
 			break;
 		case PAYLOAD_READ_ERROR:
 			diag_add(&cmd->diags, DIAG_ERROR, "catalog_payload_read_error", r->address, "%s", detail);
@@ -372,8 +376,8 @@ void command_approve(struct command *cmd)
 		jw_kstrz(&w, "resource", ap.resource);
 		jw_kstrz(&w, "operation", ap.operation);
 		jw_kstrz(&w, "approved_by", ap.approved_by);
-		sb_addf(&cmd->out->text, "cluster approve: %s %s approved by %s (approval %s)\n", ap.operation, ap.resource,
-			ap.approved_by, ap.approval_id);
+		sb_addf(&cmd->out->text, "cluster approve: %s %s approved by %s (approval %s)\n", ap.operation,
+			ap.resource, ap.approved_by, ap.approval_id);
 	} else {
 		sb_addz(&cmd->out->text, "cluster approve failed\n");
 	}

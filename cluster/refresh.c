@@ -21,13 +21,15 @@ static void verify_payload(struct command *cmd, const char *address, const char 
 		diag_add(&cmd->diags, DIAG_WARNING, "catalog_payload_missing", address,
 			 "the catalog has no payload %s; the next apply publishes it again", digest);
 		ledger_remove(&cmd->ledger, address);
-		ledger_status_set(&cmd->ledger, address, "drifted", "payload_missing", "the catalog payload is missing");
+		ledger_status_set(&cmd->ledger, address, "drifted", "payload_missing",
+				  "the catalog payload is missing");
 		break;
 	case PAYLOAD_MISMATCH:
 		diag_add(&cmd->diags, DIAG_WARNING, "catalog_payload_mismatch", address,
 			 "the catalog payload hashes to %s; the next apply publishes it again", detail);
 		ledger_remove(&cmd->ledger, address);
-		ledger_status_set(&cmd->ledger, address, "drifted", "payload_mismatch", "the catalog payload was altered");
+		ledger_status_set(&cmd->ledger, address, "drifted", "payload_mismatch",
+				  "the catalog payload was altered");
 		break;
 	case PAYLOAD_READ_ERROR:
 		diag_add(&cmd->diags, DIAG_ERROR, "catalog_payload_read_error", address, "%s", detail);
@@ -47,8 +49,8 @@ static void verify_catalog(struct command *cmd)
 	}
 }
 
-static void observation_record(struct command *cmd, const char *address, const char *root, const struct resource *schema,
-			       const struct graph_observation *o)
+static void observation_record(struct command *cmd, const char *address, const char *root,
+			       const struct resource *schema, const struct graph_observation *o)
 {
 	bool opens = o->presence == GRAPH_OPENS;
 	struct strbuf b = STRBUF_INIT;
@@ -89,8 +91,10 @@ static void recompose(struct command *cmd, const char *graph, const char *addres
 /* Returns 1 when the observation failed. */
 static size_t observe_graph(struct command *cmd, const char *graph)
 {
-	const char *ga = arena_printf(&cmd->arena, "graph.%s", graph), *sa = arena_printf(&cmd->arena, "schema.%s", graph);
-	const char *root = graph_root(&cmd->cs, &cmd->arena, graph), *status = "applied", *condition = NULL, *message = NULL;
+	const char *ga = arena_printf(&cmd->arena, "graph.%s", graph),
+		   *sa = arena_printf(&cmd->arena, "schema.%s", graph);
+	const char *root = graph_root(&cmd->cs, &cmd->arena, graph), *status = "applied", *condition = NULL,
+		   *message = NULL;
 	const struct resource *schema = desired_find(&cmd->desired, sa);
 	struct graph_observation o;
 
@@ -156,8 +160,10 @@ static bool run(struct command *cmd, bool import)
 	struct sweep sw = { 0 };
 	size_t failed = 0;
 
-	if (!lock_acquire(cmd, import ? "import" : "refresh") || !command_read_ledger(cmd) || !admissible(cmd, import))
+	if (!lock_acquire(cmd, import ? "import" : "refresh") || !command_read_ledger(cmd))
 		return false;
+	if (!admissible(cmd, import))
+		return true;
 	if (import)
 		cmd->ledger.config_digest = cmd->desired.config_digest;
 	sweep_run(cmd, &sw);
@@ -166,8 +172,8 @@ static bool run(struct command *cmd, bool import)
 	for (size_t i = 0; i < cmd->desired.cfg.n_graphs; i++)
 		failed += observe_graph(cmd, cmd->desired.cfg.graphs[i].id);
 	if (failed)
-		diag_add(&cmd->diags, DIAG_ERROR, "graph_observation_error", "graphs", "%zu graph observation(s) failed",
-			 failed);
+		diag_add(&cmd->diags, DIAG_ERROR, "graph_observation_error", "graphs",
+			 "%zu graph observation(s) failed", failed);
 	if (!import || !command_failed(cmd)) {
 		cmd->ledger.revision = import ? 1 : cmd->ledger.revision + 1;
 		if (ledger_publish(&cmd->cs, &cmd->ledger, cmd->expected_cas, &cmd->diags)) {
@@ -208,14 +214,10 @@ void command_refresh(struct command *cmd, bool import)
 	jw_kstrz(&w, "config_dir", cmd->args->config_dir);
 	report_observations(cmd, &w);
 	jw_keyz(&w, "resource_digests");
-	if (read) {
+	if (read)
 		ledger_digests_json(&cmd->ledger, &w);
-	} else if (!import && cmd->cs.s && !cmd->obs.state_found && cmd->obs.lock_acquired) {
-		jw_begin_object(&w);
-		jw_end_object(&w);
-	} else {
+	else
 		report_desired_digests(cmd, &w);
-	}
 	jw_keyz(&w, "resource_statuses");
 	ledger_statuses_json(&cmd->ledger, &w);
 	jw_keyz(&w, "observations");

@@ -26,10 +26,13 @@ void command_begin(struct command *cmd, bool header_only, bool read_only)
 		cluster_config_load(cmd->args->config_dir, &cmd->desired.cfg, &cmd->diags);
 	else
 		desired_load(cmd->args->config_dir, &cmd->desired, &cmd->diags);
-	root = cluster_root_resolve(cmd->desired.cfg.storage ? cmd->desired.cfg.storage : cmd->args->config_dir);
-	if (cluster_store_open(root, read_only, &cmd->cs, &e))
+	root = cluster_config_root(&cmd->desired.cfg);
+	if (cluster_store_open(root, read_only, &cmd->cs, &e)) {
 		diag_add(&cmd->diags, DIAG_ERROR, "storage_root_invalid", "storage",
 			 "could not open the storage root '%s': %s", root, err_msg(&e));
+		free(cmd->cs.root); /* what is shown then is the configuration directory */
+		cmd->cs.root = path_absolute(cmd->args->config_dir);
+	}
 	free(root);
 	err_clear(&e);
 }

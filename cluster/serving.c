@@ -40,10 +40,12 @@ static void list_sidecars(struct builder *b)
 				 "the recovery sidecar names no graph; run `omnigraph cluster apply`, or inspect it");
 			continue;
 		}
-		map_put(&b->quarantined, str_from(s[i].graph_id), &s[i]);
+		if (!map_add(&b->quarantined, str_from(s[i].graph_id), &s[i]))
+			continue;
 		diag_add(&b->warnings, DIAG_WARNING, "cluster_recovery_pending",
 			 arena_printf(b->a, "graph.%s", s[i].graph_id),
-			 "operation %s (%s) did not finish; the graph is not served until `omnigraph cluster apply` swept it",
+			 "operation %s (%s) did not finish; the graph is not served until `omnigraph cluster apply` "
+			 "swept it",
 			 s[i].operation_id, sidecar_kind_word(s[i].kind));
 	}
 }
@@ -61,11 +63,53 @@ static const struct serving_embedding *copy_profile(struct arena *a, const struc
 	return e;
 }
 
+/* The applied profile of a provider, verified; NULL when there is none to use. @report: say why. */
+static const struct cfg_provider *usable_profile(struct builder *b, const char *provider, bool report)
+{
+	const struct ledger_resource *p = ledger_find(&b->l, provider);
+	char digest[SHA256_HEX_LEN + 1];
+
+	if (!p)
+		return NULL;
+	if (!p->profile) {
+		if (report)
+			diag_add(b->d, DIAG_ERROR, "embedding_provider_profile_missing", p->address,
+				 "the ledger records no profile for it; run `omnigraph cluster apply` once to fill it "
+				 "in");
+		return NULL;
+	}
+	provider_digest(p->profile, digest);
+	if (!strcmp(digest, p->digest))
+		return p->profile;
+	if (report)
+		diag_add(b->d, DIAG_ERROR, "embedding_provider_digest_mismatch", p->address,
+			 "the recorded profile does not hash to its digest; restore __cluster/state.json from a "
+			 "trusted copy");
+	return NULL;
+}
+
+/* Each provider that a served graph needs, once (14.2 step 5). */
+static void check_providers(struct builder *b)
+{
+	struct map needed = MAP_INIT;
+
+	for (size_t i = 0; i < b->l.n_resources; i++) {
+		const struct ledger_resource *r = &b->l.resources[i];
+
+		if (resource_kind_of(r->address) == RES_GRAPH && !is_quarantined(b, r->address + 6) && r->provider &&
+		    resource_kind_of(r->provider) == RES_PROVIDER)
+			map_put(&needed, str_from(r->provider), (void *)r->provider);
+	}
+	for (size_t i = 0; i < b->l.n_resources; i++)
+		if (map_get(&needed, str_from(b->l.resources[i].address)))
+			usable_profile(b, b->l.resources[i].address, true);
+	map_free(&needed);
+}
+
 /* The verified profile a graph is bound to. False: reported. */
 static bool graph_profile(struct builder *b, const struct ledger_resource *g, const struct serving_embedding **out)
 {
-	const struct ledger_resource *p;
-	char digest[SHA256_HEX_LEN + 1];
+	const struct cfg_provider *p;
 
 	*out = NULL;
 	if (!g->provider)
@@ -75,24 +119,14 @@ static bool graph_profile(struct builder *b, const struct ledger_resource *g, co
 			 g->provider);
 		return false;
 	}
-	p = ledger_find(&b->l, g->provider);
+	p = usable_profile(b, g->provider, false);
 	if (!p) {
 		diag_add(b->d, DIAG_ERROR, "embedding_provider_missing", g->address,
-			 "the graph is bound to %s, which is not applied; run `omnigraph cluster apply`", g->provider);
+			 "the graph is bound to %s, which has no usable applied profile; run `omnigraph cluster apply`",
+			 g->provider);
 		return false;
 	}
-	if (!p->profile) {
-		diag_add(b->d, DIAG_ERROR, "embedding_provider_profile_missing", p->address,
-			 "the ledger records no profile for it; run `omnigraph cluster apply` once to fill it in");
-		return false;
-	}
-	provider_digest(p->profile, digest);
-	if (strcmp(digest, p->digest)) {
-		diag_add(b->d, DIAG_ERROR, "embedding_provider_digest_mismatch", p->address,
-			 "the recorded profile does not hash to its digest; restore __cluster/state.json from a trusted copy");
-		return false;
-	}
-	*out = copy_profile(b->a, p->profile);
+	*out = copy_profile(b->a, p);
 	return true;
 }
 
@@ -133,7 +167,8 @@ static void add_graph(struct builder *b, const struct ledger_resource *r)
 	ledger_composite(&b->l, id, r->provider, r->blob_policy, digest);
 	if (strcmp(digest, r->digest)) {
 		diag_add(b->d, DIAG_ERROR, "external_blob_policy_digest_mismatch", r->address,
-			 "the ledger entry does not hash to its recorded digest; restore __cluster/state.json from a trusted "
+			 "the ledger entry does not hash to its recorded digest; restore __cluster/state.json from a "
+			 "trusted "
 			 "copy");
 		return;
 	}
@@ -154,15 +189,16 @@ static bool payload(struct builder *b, const struct ledger_resource *r, struct s
 		return true;
 	case PAYLOAD_MISMATCH:
 		diag_add(b->d, DIAG_ERROR, "catalog_payload_digest_mismatch", r->address,
-			 "the catalog payload hashes to %s, not to %s; run `omnigraph cluster refresh`, then apply", detail,
-			 r->digest);
+			 "the catalog payload hashes to %s, not to %s; run `omnigraph cluster refresh`, then apply",
+			 detail, r->digest);
 		return false;
 	case PAYLOAD_MISSING:
 	case PAYLOAD_READ_ERROR:
 		break;
 	}
 	diag_add(b->d, DIAG_ERROR, "catalog_payload_missing", r->address,
-		 "the catalog payload %s cannot be read (%s); run `omnigraph cluster refresh`, then apply", r->digest, detail);
+		 "the catalog payload %s cannot be read (%s); run `omnigraph cluster refresh`, then apply", r->digest,
+		 detail);
 	return false;
 }
 
@@ -212,6 +248,14 @@ static void add_policy(struct builder *b, const struct ledger_resource *r)
 	p->bindings = bindings;
 }
 
+static int by_graph_and_name(const void *a, const void *b)
+{
+	const struct serving_query *x = a, *y = b;
+	int c = strcmp(x->graph_id, y->graph_id);
+
+	return c ? c : strcmp(x->name, y->name);
+}
+
 static void walk(struct builder *b)
 {
 	size_t n = b->l.n_resources;
@@ -236,6 +280,8 @@ static void walk(struct builder *b)
 			break;
 		}
 	}
+	if (b->out->n_queries) /* addresses order "a-b.q" before "a.q" */
+		qsort(b->queries, b->out->n_queries, sizeof(*b->queries), by_graph_and_name);
 }
 
 static void build(struct builder *b)
@@ -247,11 +293,13 @@ static void build(struct builder *b)
 		return;
 	if (!b->l.found) {
 		diag_add(b->d, DIAG_ERROR, "cluster_state_missing", KEY_STATE,
-			 "the cluster has no ledger; run `omnigraph cluster import` and `omnigraph cluster apply` first");
+			 "the cluster has no ledger; run `omnigraph cluster import` and `omnigraph cluster apply` "
+			 "first");
 		return;
 	}
+	check_providers(b);
 	walk(b);
-	if (!b->out->n_graphs && b->any_graph && b->warnings.n && !b->d->n_errors)
+	if (!b->out->n_graphs && b->any_graph && b->quarantined.n && !b->d->n_errors)
 		diag_add(b->d, DIAG_ERROR, "cluster_no_healthy_graphs", KEY_RECOVERIES,
 			 "every applied graph waits for recovery; run `omnigraph cluster apply`");
 	else if (!b->out->n_graphs && !b->any_graph)
@@ -268,8 +316,8 @@ int cluster_serving_snapshot(const char *cluster, struct serving_snapshot *out)
 
 	*out = (struct serving_snapshot){ 0 };
 	if (cluster_store_open(root, true, &b.cs, &e))
-		diag_add(b.d, DIAG_ERROR, "storage_root_invalid", "storage", "could not open the storage root '%s': %s", root,
-			 err_msg(&e));
+		diag_add(b.d, DIAG_ERROR, "storage_root_invalid", "storage", "could not open the storage root '%s': %s",
+			 root, err_msg(&e));
 	else
 		build(&b);
 	ledger_clear(&b.l);

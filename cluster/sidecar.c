@@ -2,6 +2,7 @@
 #include "cluster/sidecar.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include <omnigraph/json.h>
 
@@ -37,11 +38,16 @@ static int keep_json(void *arg, const char *key, const struct store_stat *st)
 static bool list_json(const struct cluster_store *cs, struct arena *a, const char *prefix, struct names *out,
 		      const char **why)
 {
+	const char *dir = cluster_display(cs, a, prefix);
 	struct err e = ERR_INIT;
+	struct stat st;
 	int rc;
 
 	*out = (struct names){ .a = a };
-	rc = store_list(cs->s, prefix, NULL, false, keep_json, out, &e);
+	if (cs->local && !stat(dir, &st) && !S_ISDIR(st.st_mode))
+		rc = err_set(&e, ERR_STORAGE, "cannot list %s: it is not a directory", dir);
+	else
+		rc = store_list(cs->s, prefix, NULL, false, keep_json, out, &e);
 	if (rc)
 		*why = arena_strdup(a, err_msg(&e));
 	err_clear(&e);
@@ -102,7 +108,7 @@ static enum read_result open_object(const struct cluster_store *cs, struct arena
 	struct json *v;
 
 	*o = (struct object){ .a = a };
-	if (store_get(cs->s, key, ARTIFACT_BYTES_MAX, &obj, &e) ||
+	if (cluster_get(cs, key, ARTIFACT_BYTES_MAX, &obj, &e) ||
 	    json_parse(a, arena_str(a, (struct str){ obj.data, obj.n }), &opts, &v, &e)) {
 		o->why = arena_strdup(a, err_msg(&e));
 	} else if (v->type != JSON_OBJECT) {
