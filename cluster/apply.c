@@ -7,6 +7,7 @@
 #include <omnigraph/graph.h>
 #include <omnigraph/limits.h>
 
+#include "cluster/approval.h"
 #include "cluster/commands.h"
 #include "cluster/diff.h"
 #include "cluster/observe.h"

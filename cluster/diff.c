@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cluster/diff.h"
 
+#include "cluster/approval.h"
+
 static const char *const op_words[] = { "create", "update", "delete" };
 static const char *const op_titles[] = { "Create", "Update", "Delete" };
 static const char *const disp_words[] = { "applied", "derived", "deferred", "blocked" };

@@ -8,6 +8,7 @@
 #include <omnigraph/map.h>
 
 #include "cluster/report.h"
+#include "cluster/approval.h"
 #include "cluster/sidecar.h"
 
 enum change_op { CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE };

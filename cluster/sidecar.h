@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sidecar.h - recovery intents: written before an operation that can move a graph, removed after the ledger recorded its outcome
- * (spec/cluster.md 5.3, 9.2). And approvals (5.4, 12), which are kept in the same way.
+ * (spec/cluster.md 5.3, 9.2).
  */
 #ifndef CLUSTER_SIDECAR_H
 #define CLUSTER_SIDECAR_H
@@ -29,14 +29,5 @@ bool sidecar_write(const struct cluster_store *cs, struct arena *a, const struct
  */
 size_t sidecar_list(const struct cluster_store *cs, struct arena *a, enum diag_severity severity, struct diag_list *d,
 		    struct sidecar **out);
-
-struct approval {
-	const char *location, *approval_id, *resource, *operation, *reason;
-	const char *bound_config_digest, *bound_before_digest, *bound_after_digest; /* the last two NULL when null */
-	const char *approved_by, *created_at, *consumed_at, *consumed_by;	    /* the last two NULL when null */
-};
-
-bool approval_write(const struct cluster_store *cs, struct arena *a, const struct approval *ap, struct diag_list *d);
-size_t approval_list(const struct cluster_store *cs, struct arena *a, struct diag_list *d, struct approval **out);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cluster/sweep.h"
 
+#include "cluster/approval.h"
 #include "cluster/observe.h"
 
 static void retire(struct sweep *sw, const struct sidecar *s)
