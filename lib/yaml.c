@@ -12,6 +12,15 @@ struct open_node {
 	struct yaml node;      /* n, keys and items unused until the end */
 	struct yaml *children; /* of a map: key, value, key, value ... */
 	size_t n, cap;
+	const char *anchor; /* NULL: none */
+	size_t nodes_before, height;
+};
+
+/* A finished value with a name. Aliases share its children and count as often as they are used. */
+struct anchor {
+	const char *name;
+	struct yaml node;
+	size_t n_nodes, height;
 };
 
 struct loader {
@@ -20,6 +29,8 @@ struct loader {
 	struct open_node stack[YAML_DEPTH_MAX];
 	size_t depth;
 	size_t n_nodes;
+	struct anchor *anchors;
+	size_t n_anchors, anchors_cap;
 	struct yaml *root;
 };
 
@@ -42,7 +53,16 @@ static int fail_parser(const yaml_parser_t *p, struct err *e)
 	return fail(e, at, p->problem ? p->problem : "not YAML");
 }
 
-static int add_child(struct loader *l, const struct yaml *node, yaml_mark_t at, struct err *e)
+static int fail_depth(struct err *e, yaml_mark_t at)
+{
+	char buf[48];
+
+	snprintf(buf, sizeof(buf), "nesting deeper than %d", YAML_DEPTH_MAX);
+	return fail(e, at, buf);
+}
+
+/* @height: the collections a way through @node passes at most. */
+static int add_child(struct loader *l, const struct yaml *node, size_t height, yaml_mark_t at, struct err *e)
 {
 	struct open_node *parent;
 
@@ -55,6 +75,8 @@ static int add_child(struct loader *l, const struct yaml *node, yaml_mark_t at, 
 		return fail(e, at, "a mapping key must be a scalar");
 	MEM_GROW(parent->children, parent->n, parent->cap);
 	parent->children[parent->n++] = *node;
+	if (parent->height < height + 1)
+		parent->height = height + 1;
 	return 0;
 }
 
@@ -80,11 +102,21 @@ static bool known_tag(const yaml_char_t *tag)
 	return false;
 }
 
-static int check_node(struct loader *l, const yaml_char_t *anchor, const yaml_char_t *tag, yaml_mark_t at,
-		      struct err *e)
+static void add_anchor(struct loader *l, const char *name, const struct yaml *node, size_t n_nodes, size_t height)
 {
-	if (anchor)
-		return fail(e, at, "anchors and aliases are not supported; write the value out");
+	if (!name)
+		return;
+	MEM_GROW(l->anchors, l->n_anchors, l->anchors_cap);
+	l->anchors[l->n_anchors++] = (struct anchor){ name, *node, n_nodes, height };
+}
+
+static const char *anchor_name(struct loader *l, const yaml_char_t *anchor)
+{
+	return anchor ? arena_strdup(l->arena, (const char *)anchor) : NULL;
+}
+
+static int check_node(struct loader *l, const yaml_char_t *tag, yaml_mark_t at, struct err *e)
+{
 	if (!known_tag(tag))
 		return fail(e, at, "tags are not supported; write a plain or quoted value");
 	if (++l->n_nodes > YAML_NODES_MAX)
@@ -95,28 +127,58 @@ static int check_node(struct loader *l, const yaml_char_t *anchor, const yaml_ch
 static int on_scalar(struct loader *l, const yaml_event_t *ev, struct err *e)
 {
 	struct yaml node = new_node(YAML_SCALAR, ev->start_mark);
-	int rc = check_node(l, ev->data.scalar.anchor, ev->data.scalar.tag, ev->start_mark, e);
+	int rc = check_node(l, ev->data.scalar.tag, ev->start_mark, e);
 
 	if (rc)
 		return rc;
 	node.text = arena_str(l->arena, (struct str){ (const char *)ev->data.scalar.value, ev->data.scalar.length });
 	node.plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && ev->data.scalar.plain_implicit;
-	return add_child(l, &node, ev->start_mark, e);
+	add_anchor(l, anchor_name(l, ev->data.scalar.anchor), &node, 1, 0);
+	return add_child(l, &node, 0, ev->start_mark, e);
+}
+
+/* The last anchor of the name counts. What it stands for is counted again: small texts must not make large trees. */
+static int on_alias(struct loader *l, const yaml_event_t *ev, struct err *e)
+{
+	const char *name = (const char *)ev->data.alias.anchor;
+	size_t i = l->n_anchors;
+	struct yaml node;
+
+	while (i && strcmp(l->anchors[i - 1].name, name))
+		i--;
+	if (!i)
+		return fail(e, ev->start_mark, "an alias needs an anchor (&name) that is finished before it");
+	const struct anchor *a = &l->anchors[i - 1];
+
+	l->n_nodes += a->n_nodes;
+	if (l->n_nodes > YAML_NODES_MAX)
+		return fail(e, ev->start_mark, "too many values");
+	if (l->depth + a->height > YAML_DEPTH_MAX)
+		return fail_depth(e, ev->start_mark);
+	node = new_node(a->node.type, ev->start_mark);
+	node.text = a->node.text;
+	node.plain = a->node.plain;
+	node.n = a->node.n;
+	node.keys = a->node.keys;
+	node.items = a->node.items;
+	return add_child(l, &node, a->height, ev->start_mark, e);
 }
 
 static int on_start(struct loader *l, enum yaml_type type, const yaml_char_t *anchor, const yaml_char_t *tag,
 		    yaml_mark_t at, struct err *e)
 {
-	int rc = check_node(l, anchor, tag, at, e);
-	char buf[48];
+	int rc = check_node(l, tag, at, e);
 
 	if (rc)
 		return rc;
-	if (l->depth == YAML_DEPTH_MAX) {
-		snprintf(buf, sizeof(buf), "nesting deeper than %d", YAML_DEPTH_MAX);
-		return fail(e, at, buf);
-	}
-	l->stack[l->depth++] = (struct open_node){ .node = new_node(type, at) };
+	if (l->depth == YAML_DEPTH_MAX)
+		return fail_depth(e, at);
+	l->stack[l->depth++] = (struct open_node){
+		.node = new_node(type, at),
+		.anchor = anchor_name(l, anchor),
+		.nodes_before = l->n_nodes - 1,
+		.height = 1,
+	};
 	return 0;
 }
 
@@ -136,7 +198,6 @@ static void close_map(struct arena *a, struct open_node *o)
 static int on_end(struct loader *l, yaml_mark_t at, struct err *e)
 {
 	struct open_node *o = &l->stack[--l->depth];
-	int rc;
 
 	if (o->node.type == YAML_MAP) {
 		close_map(l->arena, o);
@@ -146,8 +207,8 @@ static int on_end(struct loader *l, yaml_mark_t at, struct err *e)
 	}
 	free(o->children);
 	o->children = NULL;
-	rc = add_child(l, &o->node, at, e);
-	return rc;
+	add_anchor(l, o->anchor, &o->node, l->n_nodes - o->nodes_before, o->height);
+	return add_child(l, &o->node, o->height, at, e);
 }
 
 static int on_event(struct loader *l, const yaml_event_t *ev, struct err *e)
@@ -158,7 +219,7 @@ static int on_event(struct loader *l, const yaml_event_t *ev, struct err *e)
 			return fail(e, ev->start_mark, "more than one document");
 		return 0;
 	case YAML_ALIAS_EVENT:
-		return fail(e, ev->start_mark, "anchors and aliases are not supported; write the value out");
+		return on_alias(l, ev, e);
 	case YAML_SCALAR_EVENT:
 		return on_scalar(l, ev, e);
 	case YAML_SEQUENCE_START_EVENT:
@@ -212,6 +273,7 @@ int yaml_parse(struct arena *a, struct str src, struct yaml **out, struct err *e
 	while (l->depth)
 		free(l->stack[--l->depth].children);
 	yaml_parser_delete(&l->parser);
+	free(l->anchors);
 	free(l);
 	return rc;
 }

@@ -2,8 +2,8 @@
 /*
  * yaml.h - YAML 1.1 documents as a tree with positions, over libyaml's event API.
  *
- * One document per text; anchors and aliases are refused (a configuration needs none, and they
- * make small texts large). Duplicate keys are kept in order; the caller decides what they mean.
+ * One document per text. An alias stands for the value of its anchor, which must be finished before it; the two share their children,
+ * and the limits count every use. Merge keys (<<) are ordinary keys. Duplicate keys are kept in order; the caller decides what they mean.
  * Limits: YAML_BYTES_MAX, YAML_DEPTH_MAX, YAML_NODES_MAX. Ownership: the tree lives in the arena.
  */
 #ifndef OMNIGRAPH_YAML_H

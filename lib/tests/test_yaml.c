@@ -78,9 +78,8 @@ static void errors(void)
 {
 	struct strbuf b = STRBUF_INIT;
 
-	refused(STR("a: &x 1\nb: *x\n"), "line 1 column 4: anchors and aliases are not supported");
-	refused(STR("a: [*x]\n"), "anchors and aliases are not supported");
-	refused(STR("a: &x [1]\n"), "anchors and aliases");
+	refused(STR("b:\n- *x\n"), "line 2 column 3: an alias needs an anchor (&name) that is finished before it");
+	refused(STR("a: &x [*x]\n"), "line 1 column 8: an alias needs an anchor");
 	refused(STR("a: !!python/object x\n"), "tags are not supported");
 	refused(STR("a: !!int 5\n"), "tags are not supported");
 	refused(STR("a: 1\n---\nb: 2\n"), "line 2 column 1: more than one document");
@@ -145,8 +144,54 @@ static void as_json(void)
 	arena_free(&arena);
 }
 
+static void aliases(void)
+{
+	static const struct {
+		const char *yaml, *json;
+	} t[] = {
+		{ "a: &x 1\nb: *x\n", "{\"a\":1,\"b\":1}" },
+		{ "a: &x [1, {k: v}]\nb: [*x, *x]\n",
+		  "{\"a\":[1,{\"k\":\"v\"}],\"b\":[[1,{\"k\":\"v\"}],[1,{\"k\":\"v\"}]]}" },
+		{ "- &x a\n- &x b\n- *x\n", "[\"a\",\"b\",\"b\"]" },
+		{ "&k key: 1\nb: {*k : 2}\n", "{\"key\":1,\"b\":{\"key\":2}}" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		struct strbuf b = STRBUF_INIT;
+
+		json_compact(&b, yaml_to_json(&arena, good(t[i].yaml)));
+		CHECK_STR(b.s, t[i].json);
+		sb_free(&b);
+	}
+	CHECK_INT(yaml_get(good("a: &x [1]\nb:\n  *x\n"), "b")->line, 3);
+	arena_free(&arena);
+}
+
+/* Ten aliases of ten aliases of ... : the size that counts is that of the tree. */
+static void laughs(void)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	sb_addz(&b, "- &a0 [x]\n");
+	for (int i = 1; i < 8; i++) {
+		sb_addf(&b, "- &a%d [", i);
+		for (int k = 0; k < 10; k++)
+			sb_addf(&b, "%s*a%d", k ? "," : "", i - 1);
+		sb_addz(&b, "]\n");
+	}
+	refused(sb_str(&b), "too many values");
+	sb_free(&b);
+	sb_addz(&b, "- &b0 [x]\n");
+	for (int i = 1; i < 70; i++)
+		sb_addf(&b, "- &b%d [*b%d]\n", i, i - 1);
+	refused(sb_str(&b), "nesting deeper than 64");
+	sb_free(&b);
+}
+
 CHECK_MAIN("lib/yaml", { "a document becomes a tree with positions", documents },
 	   { "only plain scalars mean null, booleans and numbers", meanings },
 	   { "duplicate keys are kept in order", duplicates_kept },
-	   { "aliases, tags, second documents, depth and size are refused with a position", errors },
+	   { "an alias stands for the value of its anchor", aliases },
+	   { "aliases count as what they stand for", laughs },
+	   { "unfinished anchors, tags, second documents, depth and size are refused with a position", errors },
 	   { "a YAML tree converts to JSON", as_json }, )
