@@ -2,6 +2,7 @@
 /* From declarations to a checked, canonical schema: interface injection, the errors S-14 to S-34, sorting (spec/schema.md 4, 5, 6, 13). */
 #include <errno.h>
 
+#include <omnigraph/limits.h>
 #include <omnigraph/map.h>
 
 #include "engine/schema/ir.h"
@@ -10,79 +11,11 @@ struct checker {
 	struct arena *a;
 	struct sc_schema *s;
 	struct err *e;
+	uint32_t injections;
 	struct str clash_type, clash_prop; /* first pair of interfaces that inject incompatible properties (S-32) */
 };
 
 #define bad(c, ...) err_set((c)->e, ERR_PARSE, "parse error: " __VA_ARGS__)
-
-/* --- small look-ups ------------------------------------------------------------------------------------------------ */
-
-bool sc_is_typed(struct str n)
-{
-	return str_eqz(n, "key") || str_eqz(n, "unique") || str_eqz(n, "index") || str_eqz(n, "embed") ||
-	       str_eqz(n, "rename_from");
-}
-
-const struct sc_annotation *sc_find(const struct sc_annotation *a, uint32_t n, const char *name)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (str_eqz(a[i].name, name))
-			return &a[i];
-	return NULL;
-}
-
-bool sc_has(const struct sc_prop *p, const char *annotation)
-{
-	return sc_find(p->annotations, p->n_annotations, annotation) != NULL;
-}
-
-bool sc_embed(const struct sc_prop *p, struct str *source, struct str *model)
-{
-	const struct sc_annotation *an = sc_find(p->annotations, p->n_annotations, "embed");
-
-	if (!an)
-		return false;
-	*source = an->value;
-	*model = (struct str){ 0 };
-	for (uint32_t i = 0; i < an->n_kwargs; i++)
-		if (str_eqz(an->kwargs[i].name, "model"))
-			*model = an->kwargs[i].value;
-	return true;
-}
-
-struct str sc_rename_from(const struct sc_annotation *a, uint32_t n)
-{
-	const struct sc_annotation *an = sc_find(a, n, "rename_from");
-
-	return an ? an->value : (struct str){ 0 };
-}
-
-struct sc_type *sc_type_find(const struct sc_schema *s, enum sc_kind kind, struct str name)
-{
-	for (uint32_t i = 0; i < s->n_types; i++)
-		if (s->types[i].kind == kind && str_eq(s->types[i].name, name))
-			return &s->types[i];
-	return NULL;
-}
-
-struct sc_prop *sc_prop_find(const struct sc_type *t, struct str name)
-{
-	for (uint32_t i = 0; i < t->n_props; i++)
-		if (str_eq(t->props[i].name, name))
-			return &t->props[i];
-	return NULL;
-}
-
-static bool same_type(const struct prop_type *a, const struct prop_type *b)
-{
-	if (a->scalar != b->scalar || a->dim != b->dim || a->nullable != b->nullable || a->list != b->list ||
-	    a->n_enum != b->n_enum)
-		return false;
-	for (uint32_t i = 0; i < a->n_enum; i++)
-		if (!str_eq(a->enum_values[i], b->enum_values[i]))
-			return false;
-	return true;
-}
 
 static const char *shown_type(struct checker *c, const struct prop_type *t)
 {
@@ -126,35 +59,43 @@ static bool annotations_within(const struct sc_prop *a, const struct sc_prop *b)
 
 static void add_link(struct checker *c, struct sc_prop *p, struct str owner, struct str property)
 {
-	struct sc_link *links = arena_array(c->a, struct sc_link, p->n_links + 1);
-	uint32_t i = 0, k = 0;
+	uint32_t i = p->n_links;
 
-	while (i < p->n_links && str_cmp(p->links[i].owner, owner) < 0)
-		links[k++] = p->links[i++];
-	links[k++] = (struct sc_link){ owner, property };
-	while (i < p->n_links)
-		links[k++] = p->links[i++];
-	p->links = links;
-	p->n_links = k;
+	if (!(p->n_links & (p->n_links - 1))) { /* full: capacities are powers of two */
+		struct sc_link *links = arena_array(c->a, struct sc_link, p->n_links ? 2 * (size_t)p->n_links : 1);
+
+		if (p->n_links)
+			memcpy(links, p->links, p->n_links * sizeof(*links));
+		p->links = links;
+	}
+	for (; i > 0 && str_cmp(p->links[i - 1].owner, owner) > 0; i--)
+		p->links[i] = p->links[i - 1];
+	p->links[i] = (struct sc_link){ owner, property };
+	p->n_links++;
 }
 
 static int inject(struct checker *c, struct sc_type *t, const struct sc_type *iface, const struct sc_prop *ip)
 {
 	struct sc_prop *p = sc_prop_find(t, ip->name);
 
+	if (c->injections++ == LIMIT_SCHEMA_INJECTIONS)
+		return bad(c, "the interfaces contribute more than %u properties in all (node %.*s)",
+			   LIMIT_SCHEMA_INJECTIONS, STR_ARG(t->name));
 	if (!p) {
+		if (t->n_props == LIMIT_TYPE_PROPERTIES)
+			return bad(c, "node %.*s has more than %u properties", STR_ARG(t->name), LIMIT_TYPE_PROPERTIES);
 		p = sc_add_prop(c->a, t);
 		*p = *ip;
 		p->declared_directly = false;
 		p->n_links = 0;
 		p->links = NULL;
 	} else if (p->declared_directly) {
-		if (!same_type(&p->type, &ip->type))
+		if (!sc_same_type(&p->type, &ip->type))
 			return bad(c, "node %.*s property '%.*s' has type %s but interface %.*s declares it as %s",
 				   STR_ARG(t->name), STR_ARG(p->name), shown_type(c, &p->type), STR_ARG(iface->name),
 				   shown_type(c, &ip->type));
 	} else if (!c->clash_type.s &&
-		   (!same_type(&p->type, &ip->type) || !annotations_within(p, ip) || !annotations_within(ip, p))) {
+		   (!sc_same_type(&p->type, &ip->type) || !annotations_within(p, ip) || !annotations_within(ip, p))) {
 		c->clash_type = t->name;
 		c->clash_prop = p->name;
 	}
@@ -192,6 +133,7 @@ static int inject_interfaces(struct checker *c, struct sc_type *t)
 		if (!k || !str_eq(t->implements[k - 1], t->implements[i]))
 			t->implements[k++] = t->implements[i];
 	t->n_implements = k;
+	sc_index_props(c->a, t);
 	return 0;
 }
 
@@ -269,6 +211,13 @@ static const char *forbidden_on(const struct prop_type *t, const char *word)
 	return NULL;
 }
 
+/* An @embed on a list or a Blob breaks two rules; the message says both. */
+static const char *embed_rule(struct checker *c, const struct sc_type *t, const struct sc_prop *p)
+{
+	return arena_printf(c->a, ": @embed is only supported on vector properties (%.*s.%.*s)", STR_ARG(t->name),
+			    STR_ARG(p->name));
+}
+
 static int check_property(struct checker *c, const struct sc_type *t, const struct sc_prop *p)
 {
 	static const char *const words[] = { "key", "unique", "index", "embed" };
@@ -292,9 +241,10 @@ static int check_property(struct checker *c, const struct sc_type *t, const stru
 			if (t->kind == SC_EDGE && (k == 0 || k == 3))
 				return bad(c, "@%s is not supported on edge properties (edge %.*s.%.*s)", words[k],
 					   STR_ARG(t->name), STR_ARG(p->name));
-			what = k < 3 ? forbidden_on(&p->type, words[k]) : p->type.list ? "list" : NULL;
+			what = forbidden_on(&p->type, words[k]);
 			if (what)
-				return bad(c, "@%s is not supported on %s %s", words[k], what, target);
+				return bad(c, "@%s is not supported on %s %s%s", words[k], what, target,
+					   k == 3 ? embed_rule(c, t, p) : "");
 			if (count[k]++)
 				return bad(c, "%s declares @%s multiple times", target, words[k]);
 		}
@@ -443,7 +393,11 @@ static int bound_order(const struct sc_bound *a, const struct sc_bound *b)
 {
 	if (a->given != b->given)
 		return a->given - b->given;
-	return (a->f > b->f) - (a->f < b->f);
+	if (a->f != b->f)
+		return a->f > b->f ? 1 : -1;
+	if (a->is_float != b->is_float)
+		return a->is_float - b->is_float;
+	return (a->i > b->i) - (a->i < b->i);
 }
 
 static int by_constraint(const void *va, const void *vb)
@@ -528,17 +482,37 @@ static int check_endpoints(struct checker *c)
 	return 0;
 }
 
+static struct str lower(struct checker *c, struct str s)
+{
+	struct str copy = arena_str(c->a, s);
+
+	for (size_t i = 0; i < copy.n; i++)
+		if (copy.s[i] >= 'A' && copy.s[i] <= 'Z')
+			((char *)copy.s)[i] += 'a' - 'A';
+	return copy;
+}
+
 static int check_edge_case(struct checker *c)
 {
-	for (uint32_t i = 0; i < c->s->n_types; i++)
-		for (uint32_t k = 0; k < i; k++) {
-			const struct sc_type *a = &c->s->types[k], *b = &c->s->types[i];
+	struct map seen = MAP_INIT;
+	int rc = 0;
 
-			if (a->kind == SC_EDGE && b->kind == SC_EDGE && str_eq_nocase(a->name, b->name))
-				return wrong(c, "edge name collision after case folding: '%.*s' conflicts with '%.*s'",
-					     STR_ARG(b->name), STR_ARG(a->name));
-		}
-	return 0;
+	for (uint32_t i = 0; !rc && i < c->s->n_types; i++) {
+		const struct sc_type *t = &c->s->types[i], *other;
+		struct str folded;
+
+		if (t->kind != SC_EDGE)
+			continue;
+		folded = lower(c, t->name);
+		other = map_get(&seen, folded);
+		if (other)
+			rc = wrong(c, "edge name collision after case folding: '%.*s' conflicts with '%.*s'",
+				   STR_ARG(t->name), STR_ARG(other->name));
+		else
+			map_add(&seen, folded, (void *)t);
+	}
+	map_free(&seen);
+	return rc;
 }
 
 static int check_duplicate_props(struct checker *c)
@@ -605,19 +579,28 @@ static int check_constraints_of(struct checker *c, struct sc_type *t)
 int sc_check(struct arena *a, struct sc_schema *s, struct err *e)
 {
 	struct checker c = { .a = a, .s = s, .e = e };
-	int rc = each(&c, inject_interfaces, true);
+	int rc;
 
+	sc_index_types(a, s);
+	for (uint32_t i = 0; i < s->n_types; i++)
+		sc_index_props(a, &s->types[i]);
+	rc = each(&c, inject_interfaces, true);
 	if (!rc)
 		rc = each(&c, check_annotations_of, false);
 	if (!rc)
 		rc = each(&c, check_constraints_of, false);
 	if (rc)
 		return rc;
-	for (uint32_t i = 0; i < s->n_types; i++)
+	for (uint32_t i = 0; i < s->n_types; i++) {
 		if (s->types[i].n_props)
 			qsort(s->types[i].props, s->types[i].n_props, sizeof(struct sc_prop), by_prop);
+		sc_index_props(a, &s->types[i]);
+	}
 	rc = check_catalog(&c);
-	if (!rc && s->n_types)
+	if (rc)
+		return rc;
+	if (s->n_types)
 		qsort(s->types, s->n_types, sizeof(*s->types), by_type);
-	return rc;
+	sc_index_types(a, s);
+	return 0;
 }

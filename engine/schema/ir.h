@@ -63,6 +63,8 @@ struct sc_type {
 	struct str *implements;
 	uint32_t n_props, cap_props; /* effective properties after injection, ascending by name */
 	struct sc_prop *props;
+	uint32_t n_indexed; /* look-up of the first n_indexed properties: positions by name */
+	const uint32_t *by_name;
 	uint32_t n_constraints, cap_constraints; /* body constraints as written, then canonical: sorted, distinct */
 	struct sc_constraint *constraints;
 	struct str from, to;
@@ -74,6 +76,8 @@ struct sc_type {
 struct sc_schema {
 	uint32_t n_types, cap_types; /* interfaces, then nodes, then edges, each ascending by name */
 	struct sc_type *types;
+	uint32_t n_indexed; /* look-up: positions by kind and name */
+	const uint32_t *by_name;
 };
 
 static const char *const sc_kind_words[] __attribute__((unused)) = { "interface", "node", "edge" };
@@ -88,6 +92,11 @@ struct sc_type *sc_type_find(const struct sc_schema *s, enum sc_kind kind, struc
 struct sc_prop *sc_prop_find(const struct sc_type *t, struct str name);
 /* @rename_from of a list of annotations, s NULL when there is none. */
 struct str sc_rename_from(const struct sc_annotation *a, uint32_t n);
+
+/* (Re)build the look-up tables behind sc_type_find and sc_prop_find; what is not in them yet is still found, by walking. */
+void sc_index_types(struct arena *a, struct sc_schema *s);
+void sc_index_props(struct arena *a, struct sc_type *t);
+bool sc_same_type(const struct prop_type *a, const struct prop_type *b);
 
 /* Room for one more property of a type. */
 struct sc_prop *sc_add_prop(struct arena *a, struct sc_type *t);

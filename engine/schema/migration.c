@@ -6,12 +6,21 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <omnigraph/map.h>
+
 #include "engine/schema/ir.h"
 
 #define V1 " is not supported in schema migration v1"
 
+/* The types of a schema in order of their identities. */
+struct by_id {
+	const struct sc_type **types;
+	uint32_t n;
+};
+
 struct planner {
 	const struct sc_schema *old, *new;
+	struct by_id old_ids, new_ids;
 	struct arena a;
 	struct json_writer w;
 	bool hard, supported;
@@ -64,12 +73,30 @@ static const char *prop_entity(struct planner *p, const struct sc_type *t, const
 
 /* --- matching by identity ------------------------------------------------------------------------------------------------ */
 
-static const struct sc_type *type_by_id(const struct sc_schema *s, uint64_t id)
+static int by_type_id(const void *a, const void *b)
 {
+	uint64_t x = (*(const struct sc_type *const *)a)->type_id, y = (*(const struct sc_type *const *)b)->type_id;
+
+	return (x > y) - (x < y);
+}
+
+static struct by_id types_by_id(struct arena *a, const struct sc_schema *s)
+{
+	struct by_id out = { arena_array(a, const struct sc_type *, s->n_types + 1), s->n_types };
+
 	for (uint32_t i = 0; i < s->n_types; i++)
-		if (s->types[i].type_id == id)
-			return &s->types[i];
-	return NULL;
+		out.types[i] = &s->types[i];
+	if (out.n)
+		qsort(out.types, out.n, sizeof(*out.types), by_type_id);
+	return out;
+}
+
+static const struct sc_type *type_by_id(const struct by_id *s, uint64_t id)
+{
+	const struct sc_type key = { .type_id = id }, *k = &key, **hit;
+
+	hit = s->n ? bsearch(&k, s->types, s->n, sizeof(*s->types), by_type_id) : NULL;
+	return hit ? *hit : NULL;
 }
 
 static const struct sc_prop *prop_by_id(const struct sc_type *t, uint64_t id)
@@ -201,17 +228,6 @@ static bool has_value(const struct prop_type *t, struct str v)
 	return false;
 }
 
-static bool same_type(const struct prop_type *a, const struct prop_type *b)
-{
-	if (a->scalar != b->scalar || a->dim != b->dim || a->nullable != b->nullable || a->list != b->list ||
-	    a->n_enum != b->n_enum)
-		return false;
-	for (uint32_t i = 0; i < a->n_enum; i++)
-		if (!str_eq(a->enum_values[i], b->enum_values[i]))
-			return false;
-	return true;
-}
-
 static bool widens(const struct prop_type *a, const struct prop_type *b)
 {
 	if (!a->n_enum || b->n_enum <= a->n_enum || a->nullable != b->nullable || a->list != b->list)
@@ -225,7 +241,7 @@ static bool widens(const struct prop_type *a, const struct prop_type *b)
 static void plan_type_change(struct planner *p, const struct sc_type *t, const struct sc_prop *o,
 			     const struct sc_prop *n)
 {
-	if (same_type(&o->type, &n->type))
+	if (sc_same_type(&o->type, &n->type))
 		return;
 	if (!widens(&o->type, &n->type)) {
 		unsupported(p, prop_entity(p, t, n), "OG-MF-106", "changing property type for '%.*s.%.*s'" V1,
@@ -408,8 +424,10 @@ static void bound_key(const struct sc_bound *b, struct strbuf *out)
 {
 	char text[32];
 
-	if (b->given)
+	if (b->given && b->is_float)
 		sb_add(out, text, fmt_f64(text, b->f));
+	else if (b->given)
+		sb_addi64(out, b->i);
 }
 
 /* Text that names a constraint by identities: "index:property:<type>:<property>[,..]". */
@@ -435,21 +453,21 @@ static const char *constraint_key(struct planner *p, const struct sc_type *t, co
 	return s;
 }
 
-static const char **constraint_keys(struct planner *p, const struct sc_type *t)
+/* The keys of all constraints of a type; @set, which the caller frees, has the same as a set. */
+static const char **constraint_keys(struct planner *p, const struct sc_type *t, struct map *set)
 {
 	const char **keys = arena_array(&p->a, const char *, t->n_constraints + 1);
 
-	for (uint32_t i = 0; i < t->n_constraints; i++)
+	for (uint32_t i = 0; i < t->n_constraints; i++) {
 		keys[i] = constraint_key(p, t, &t->constraints[i]);
+		map_add(set, str_from(keys[i]), (void *)keys[i]);
+	}
 	return keys;
 }
 
-static bool listed(const char *const *keys, uint32_t n, const char *key)
+static bool listed(const struct map *set, const char *key)
 {
-	for (uint32_t i = 0; i < n; i++)
-		if (!strcmp(keys[i], key))
-			return true;
-	return false;
+	return map_get(set, str_from(key)) != NULL;
 }
 
 /* A one-member index that the property step of an existing property already announced. */
@@ -457,16 +475,10 @@ static bool announced(const struct sc_type *ot, const struct sc_type *t, const s
 {
 	const struct sc_prop *n = k->n_members == 1 ? sc_prop_find(t, k->members[0]) : NULL, *o;
 
-	if (!n || k->kind > CON_INDEX)
+	if (!n || k->kind != CON_INDEX)
 		return false;
 	o = prop_by_id(ot, n->id);
-	return o &&
-	       !sc_has(o, k->kind == CON_INDEX ? "index"
-			  : k->kind == CON_KEY ? "key"
-					       : "unique") &&
-	       sc_has(n, k->kind == CON_INDEX ? "index"
-			 : k->kind == CON_KEY ? "key"
-					      : "unique");
+	return o && !sc_has(o, "index") && sc_has(n, "index");
 }
 
 struct addition {
@@ -481,19 +493,21 @@ static int by_key(const void *a, const void *b)
 
 static void plan_constraints(struct planner *p, const struct sc_type *ot, const struct sc_type *t)
 {
-	const char **old = constraint_keys(p, ot), **new = constraint_keys(p, t);
+	struct map old_set = MAP_INIT, new_set = MAP_INIT;
+	const char **old = constraint_keys(p, ot, &old_set), **new = constraint_keys(p, t, &new_set);
 	struct addition *add = arena_array(&p->a, struct addition, t->n_constraints + 1);
 	uint32_t n = 0;
 	bool removed = false;
 
 	for (uint32_t i = 0; i < ot->n_constraints; i++)
-		removed |= !listed(new, t->n_constraints, old[i]);
+		removed |= !listed(&new_set, old[i]);
 	if (removed)
 		unsupported(p, type_entity(p, t), NULL, "removing constraints from '%.*s'" V1, STR_ARG(t->name));
 	for (uint32_t i = 0; i < t->n_constraints; i++)
-		if (!listed(old, ot->n_constraints, new[i]) &&
-		    !(t->constraints[i].kind == CON_INDEX && announced(ot, t, &t->constraints[i])))
+		if (!listed(&old_set, new[i]) && !announced(ot, t, &t->constraints[i]))
 			add[n++] = (struct addition){ new[i], &t->constraints[i] };
+	map_free(&old_set);
+	map_free(&new_set);
 	if (n)
 		qsort(add, n, sizeof(*add), by_key);
 	for (uint32_t i = 0; i < n; i++) {
@@ -562,7 +576,7 @@ static void plan_kind(struct planner *p, enum sc_kind kind)
 
 		if (t->kind != kind)
 			continue;
-		ot = type_by_id(p->old, t->type_id);
+		ot = type_by_id(&p->old_ids, t->type_id);
 		if (ot) {
 			plan_matched(p, ot, t);
 			continue;
@@ -575,7 +589,7 @@ static void plan_kind(struct planner *p, enum sc_kind kind)
 	for (uint32_t i = 0; i < p->old->n_types; i++) {
 		const struct sc_type *ot = &p->old->types[i];
 
-		if (ot->kind != kind || type_by_id(p->new, ot->type_id))
+		if (ot->kind != kind || type_by_id(&p->new_ids, ot->type_id))
 			continue;
 		if (kind == SC_INTERFACE) {
 			unsupported(p, type_entity(p, ot), NULL, "removing interface '%.*s'" V1, STR_ARG(ot->name));
@@ -600,6 +614,8 @@ int schema_plan(const struct catalog *accepted, struct str source, bool hard, st
 	if (rc)
 		return rc;
 	p.new = c->ir;
+	p.old_ids = types_by_id(&p.a, p.old);
+	p.new_ids = types_by_id(&p.a, p.new);
 	jw_init(&p.w, &steps, false);
 	jw_begin_array(&p.w);
 	if (strcmp(accepted->shape_digest, c->shape_digest)) {

@@ -3,10 +3,12 @@
 #include <errno.h>
 
 #include <omnigraph/limits.h>
+#include <omnigraph/map.h>
 
 #include "engine/schema/ir.h"
 
-#define LIST_MAX 65536 /* members of one list: enum values, constraint arguments, annotations */
+#define SHOWN_BEFORE 120 /* bytes of the offending line shown before and after the error */
+#define SHOWN_AFTER 80
 
 struct parser {
 	struct arena *a;
@@ -29,24 +31,52 @@ static void place(const struct parser *p, size_t at, uint32_t *line, uint32_t *c
 	*col = (uint32_t)utf8_len((struct str){ p->src.s + *start, at - *start }) + 1;
 }
 
+/* Back to the first byte of the character that @at is in. */
+static size_t char_start(struct str s, size_t at)
+{
+	while (at > 0 && at < s.n && ((unsigned char)s.s[at] & 0xc0) == 0x80)
+		at--;
+	return at;
+}
+
+/* The offending line (a part of it when it is long) and, below, a mark under byte @at. */
+static void show_line(const struct parser *p, size_t at, size_t start, struct strbuf *out)
+{
+	size_t end = at, from = start;
+
+	while (end < p->src.n && p->src.s[end] != '\n' && p->src.s[end] != '\r' && end - at < SHOWN_AFTER)
+		end++;
+	end = char_start(p->src, end);
+	if (at - start > SHOWN_BEFORE)
+		from = char_start(p->src, at - SHOWN_BEFORE);
+	sb_addz(out, "\n  | ");
+	sb_add(out, p->src.s + from, end - from);
+	sb_addz(out, "\n  | ");
+	for (size_t i = from; i < at; i++) /* a tab stays one, so that the mark stands below the place */
+		if (p->src.s[i] == '\t')
+			sb_addch(out, '\t');
+		else if (((unsigned char)p->src.s[i] & 0xc0) != 0x80)
+			sb_addch(out, ' ');
+	sb_addch(out, '^');
+}
+
 /* A parse error at byte @at, with the offending line below it. */
 static int fail_at(struct parser *p, size_t at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static int fail_at(struct parser *p, size_t at, const char *fmt, ...)
 {
 	struct strbuf b = STRBUF_INIT;
 	uint32_t line, col;
-	size_t start, end;
+	size_t start;
 	va_list ap;
 	int rc;
 
 	place(p, at, &line, &col, &start);
-	for (end = start; end < p->src.n && p->src.s[end] != '\n' && end - start < 200; end++)
-		;
 	va_start(ap, fmt);
 	sb_addv(&b, fmt, ap);
 	va_end(ap);
-	rc = err_set(p->e, ERR_PARSE, "parse error: %s\n --> %u:%u\n  | %.*s\n  | %*s", b.s, line, col,
-		     (int)(end - start), p->src.s + start, (int)col, "^");
+	sb_addf(&b, "\n --> %u:%u", line, col);
+	show_line(p, at, start, &b);
+	rc = err_set(p->e, ERR_PARSE, "parse error: %s", b.s);
 	err_position(p->e, line, col, (uint32_t)at, (uint32_t)(at < p->src.n ? at + 1 : at));
 	sb_free(&b);
 	return rc;
@@ -56,8 +86,9 @@ static int expected(struct parser *p, const char *what)
 {
 	size_t n = 0;
 
-	while (p->pos + n < p->src.n && n < 24 && p->src.s[p->pos + n] > ' ')
+	while (p->pos + n < p->src.n && n < 24 && (unsigned char)p->src.s[p->pos + n] > ' ')
 		n++;
+	n = char_start(p->src, p->pos + n) - p->pos;
 	if (p->pos >= p->src.n)
 		return fail_at(p, p->pos, "expected %s, found the end of the text", what);
 	return fail_at(p, p->pos, "expected %s, found '%.*s'", what, (int)(n ? n : 1), p->src.s + p->pos);
@@ -190,6 +221,16 @@ static int integer_text(struct parser *p, struct str *out)
 	return 0;
 }
 
+/* At a backslash. */
+static int bad_escape(struct parser *p)
+{
+	const char *from = p->src.s + p->pos + 1, *next = from, *end = p->src.s + p->src.n;
+
+	if (from < end)
+		utf8_next(&next, end);
+	return fail_at(p, p->pos, "unsupported escape sequence: \\%.*s", (int)(next - from), from);
+}
+
 static int string(struct parser *p, struct str *out)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -211,7 +252,7 @@ static int string(struct parser *p, struct str *out)
 			else if (esc == 'n' || esc == 'r' || esc == 't')
 				sb_addch(&b, esc == 'n' ? '\n' : esc == 'r' ? '\r' : '\t');
 			else
-				rc = fail_at(p, p->pos, "unsupported escape sequence: \\%c", esc ? esc : ' ');
+				rc = bad_escape(p);
 			p->pos += 2;
 		}
 	}
@@ -292,6 +333,7 @@ static bool is_enum_char(char c)
 
 static int enum_type(struct parser *p, struct prop_type *t)
 {
+	struct map seen = MAP_INIT;
 	struct str *vals = NULL;
 	size_t n = 0, cap = 0, start;
 	int rc = want(p, "(", "'('");
@@ -305,12 +347,10 @@ static int enum_type(struct parser *p, struct prop_type *t)
 			break;
 		MEM_GROW(vals, n, cap);
 		vals[n] = take(p, is_enum_char);
-		for (size_t i = 0; !rc && i < n; i++)
-			if (str_eq(vals[i], vals[n]))
-				rc = fail_at(p, start, "enum type cannot include duplicate values ('%.*s')",
-					     STR_ARG(vals[n]));
-		if (!rc && ++n > LIST_MAX)
-			rc = fail_at(p, start, "an enum has at most %d values", LIST_MAX);
+		if (!map_add(&seen, vals[n], p))
+			rc = fail_at(p, start, "enum type cannot include duplicate values ('%.*s')", STR_ARG(vals[n]));
+		else if (++n > LIMIT_ENUM_VALUES)
+			rc = fail_at(p, start, "an enum has at most %u values", LIMIT_ENUM_VALUES);
 		if (!rc)
 			rc = skip(p);
 		if (rc || !accept(p, ","))
@@ -324,6 +364,7 @@ static int enum_type(struct parser *p, struct prop_type *t)
 		t->n_enum = (uint32_t)n;
 		t->enum_values = arena_memdup(p->a, vals, n * sizeof(*vals));
 	}
+	map_free(&seen);
 	free(vals);
 	return rc;
 }
@@ -390,6 +431,11 @@ static int annotation_value(struct parser *p, bool allow_ident, struct str *out)
 	return expected(p, allow_ident ? "a value or a name" : "a value");
 }
 
+static int too_many(struct parser *p, const char *what)
+{
+	return fail_at(p, p->pos, "too many %s; expected at most %u", what, LIMIT_SCHEMA_LIST);
+}
+
 static int annotation_args(struct parser *p, struct sc_annotation *an)
 {
 	struct sc_kwarg *kw = NULL;
@@ -416,8 +462,8 @@ static int annotation_args(struct parser *p, struct sc_annotation *an)
 		}
 		MEM_GROW(kw, n, cap);
 		kw[n++] = k;
-		if (n > LIST_MAX)
-			rc = expected(p, "fewer arguments");
+		if (n > LIMIT_SCHEMA_LIST)
+			rc = too_many(p, "arguments");
 	}
 	if (!rc)
 		rc = want(p, ")", "',' or ')'");
@@ -464,8 +510,8 @@ static int annotations(struct parser *p, bool body, uint32_t *n_out, struct sc_a
 			break;
 		MEM_GROW(list, n, cap);
 		list[n++] = an;
-		if (n > LIST_MAX) {
-			rc = expected(p, "fewer annotations");
+		if (n > LIMIT_SCHEMA_LIST) {
+			rc = too_many(p, "annotations");
 			break;
 		}
 	}
@@ -617,7 +663,7 @@ static int constraint(struct parser *p, struct sc_type *t)
 			break;
 		MEM_GROW(args, n, cap);
 		args[n++] = arg;
-		rc = n > LIST_MAX ? expected(p, "fewer arguments") : skip(p);
+		rc = n > LIMIT_SCHEMA_LIST ? too_many(p, "arguments") : skip(p);
 		if (rc || !accept(p, ","))
 			break;
 	}
@@ -686,6 +732,8 @@ static int property(struct parser *p, struct sc_type *t)
 		rc = check_reserved(p, t, pr.name, start);
 	if (!rc)
 		rc = annotations(p, true, &pr.n_annotations, &pr.annotations);
+	if (!rc && t->n_props == LIMIT_TYPE_PROPERTIES)
+		rc = fail_at(p, start, "a type has at most %u properties", LIMIT_TYPE_PROPERTIES);
 	if (!rc)
 		*sc_add_prop(p->a, t) = pr;
 	return rc;
@@ -771,7 +819,7 @@ static int implements(struct parser *p, struct sc_type *t)
 			break;
 		MEM_GROW(list, n, cap);
 		list[n++] = name;
-		rc = n > LIST_MAX ? expected(p, "fewer interfaces") : skip(p);
+		rc = n > LIMIT_SCHEMA_LIST ? too_many(p, "interfaces") : skip(p);
 	} while (!rc && accept(p, ","));
 	t->n_implements = (uint32_t)n;
 	t->implements = n ? arena_memdup(p->a, list, n * sizeof(*list)) : NULL;
@@ -852,6 +900,10 @@ int sc_parse(struct arena *a, struct str src, struct sc_schema *out, struct err 
 			break;
 		MEM_GROW(types, n, cap);
 		types[n++] = t;
+		if (n > LIMIT_SCHEMA_TYPES) {
+			rc = fail_at(&p, p.pos, "a schema has at most %u declarations", LIMIT_SCHEMA_TYPES);
+			break;
+		}
 	}
 	out->n_types = (uint32_t)n;
 	out->types = n ? arena_memdup(a, types, n * sizeof(*types)) : NULL;
