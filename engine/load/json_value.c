@@ -19,20 +19,37 @@ struct conversion {
 	struct err *e;
 };
 
-/* The value as the error shows it: compact JSON, cut at a character boundary. */
-static const char *shown(struct arena *a, const struct json *v)
+/* Cut a text that an error repeats, at a character boundary. */
+static void cut(struct strbuf *b)
+{
+	if (b->n <= SHOWN_MAX)
+		return;
+	b->n = SHOWN_MAX;
+	while (b->n && ((unsigned char)b->s[b->n] & 0xc0) == 0x80)
+		b->n--;
+	b->s[b->n] = 0;
+	sb_addz(b, "...");
+}
+
+const char *load_shown(struct arena *a, const struct json *v)
 {
 	struct strbuf b = STRBUF_INIT;
-	char *s;
+	const char *s;
 
 	json_compact(&b, v);
-	if (b.n > SHOWN_MAX) {
-		b.n = SHOWN_MAX;
-		while (b.n && ((unsigned char)b.s[b.n] & 0xc0) == 0x80)
-			b.n--;
-		b.s[b.n] = 0;
-		sb_addz(&b, "...");
-	}
+	cut(&b);
+	s = arena_strdup(a, b.s ? b.s : "");
+	sb_free(&b);
+	return s;
+}
+
+static const char *shown_text(struct arena *a, struct str text)
+{
+	struct strbuf b = STRBUF_INIT;
+	const char *s;
+
+	sb_adds(&b, text);
+	cut(&b);
 	s = arena_strdup(a, b.s ? b.s : "");
 	sb_free(&b);
 	return s;
@@ -43,10 +60,10 @@ static enum outcome out_of_range(const struct conversion *c, const struct json *
 	const char *physical = scalar_physical(c->p->type.scalar);
 
 	if (c->in_list)
-		err_set(c->e, ERR_BAD_REQUEST, "list value %s exceeds %s range", shown(c->a, v), physical);
+		err_set(c->e, ERR_BAD_REQUEST, "list value %s exceeds %s range", load_shown(c->a, v), physical);
 	else
 		err_set(c->e, ERR_BAD_REQUEST, "property '%.*s' value %s exceeds %s range", STR_ARG(c->p->name),
-			shown(c->a, v), physical);
+			load_shown(c->a, v), physical);
 	return GOT_ERROR;
 }
 
@@ -95,7 +112,7 @@ static enum outcome from_date(const struct conversion *c, const struct json *v, 
 
 	if (v->type == JSON_NUMBER && v->is_int) {
 		if (!json_to_i64(v, &i) || i < INT32_MIN || i > INT32_MAX) {
-			err_set(c->e, ERR_BAD_REQUEST, "Date value out of range: %s", shown(c->a, v));
+			err_set(c->e, ERR_BAD_REQUEST, "Date value out of range: %s", load_shown(c->a, v));
 			return GOT_ERROR;
 		}
 		*out = (struct val){ .kind = VAL_DATE, .i = i };
@@ -104,8 +121,8 @@ static enum outcome from_date(const struct conversion *c, const struct json *v, 
 	if (v->type != JSON_STRING)
 		return GOT_WRONG_TYPE;
 	if (!date_parse_load(v->text, &days)) {
-		err_set(c->e, ERR_BAD_REQUEST,
-			"invalid Date literal '%.*s' (write YYYY-MM-DD or days since 1970-01-01)", STR_ARG(v->text));
+		err_set(c->e, ERR_BAD_REQUEST, "invalid Date literal '%s' (write YYYY-MM-DD or days since 1970-01-01)",
+			shown_text(c->a, v->text));
 		return GOT_ERROR;
 	}
 	*out = (struct val){ .kind = VAL_DATE, .i = days };
@@ -118,15 +135,15 @@ static enum outcome from_datetime(const struct conversion *c, const struct json 
 
 	if (v->type == JSON_NUMBER && v->is_int) {
 		if (!json_to_i64(v, &ms)) {
-			err_set(c->e, ERR_BAD_REQUEST, "DateTime value out of range: %s", shown(c->a, v));
+			err_set(c->e, ERR_BAD_REQUEST, "DateTime value out of range: %s", load_shown(c->a, v));
 			return GOT_ERROR;
 		}
 	} else if (v->type != JSON_STRING) {
 		return GOT_WRONG_TYPE;
 	} else if (!datetime_parse_load(v->text, &ms)) {
 		err_set(c->e, ERR_BAD_REQUEST,
-			"invalid DateTime literal '%.*s' (write YYYY-MM-DDTHH:MM:SSZ or milliseconds since the epoch)",
-			STR_ARG(v->text));
+			"invalid DateTime literal '%s' (write YYYY-MM-DDTHH:MM:SSZ or milliseconds since the epoch)",
+			shown_text(c->a, v->text));
 		return GOT_ERROR;
 	}
 	*out = (struct val){ .kind = VAL_DATETIME, .i = ms };
@@ -195,7 +212,7 @@ static int list_value(struct conversion *c, const struct json *v, struct val *ou
 
 	if (v->type != JSON_ARRAY)
 		return err_set(c->e, ERR_BAD_REQUEST, "list property '%.*s' expects a JSON array, got %s",
-			       STR_ARG(c->p->name), shown(c->a, v));
+			       STR_ARG(c->p->name), load_shown(c->a, v));
 	items = arena_array(c->a, struct val, v->n);
 	c->in_list = true;
 	for (size_t i = 0; i < v->n; i++) {
@@ -224,7 +241,7 @@ static int vector_value(const struct conversion *c, const struct json *v, struct
 		if (c->shape == LOAD_PERMISSIVE)
 			return null_value(c->p, false, out, c->e);
 		return err_set(c->e, ERR_BAD_REQUEST, "vector property '%.*s' expects a JSON array, got %s",
-			       STR_ARG(c->p->name), shown(c->a, v));
+			       STR_ARG(c->p->name), load_shown(c->a, v));
 	}
 	if (v->n != c->p->type.dim)
 		return err_set(c->e, ERR_BAD_REQUEST, "vector property '%.*s' expects %u dimensions, got %zu",
@@ -235,10 +252,10 @@ static int vector_value(const struct conversion *c, const struct json *v, struct
 
 		if (v->items[i].type != JSON_NUMBER)
 			return err_set(c->e, ERR_BAD_REQUEST, "vector property '%.*s' elements must be numeric, got %s",
-				       STR_ARG(c->p->name), shown(c->a, &v->items[i]));
+				       STR_ARG(c->p->name), load_shown(c->a, &v->items[i]));
 		if (!json_to_f64(&v->items[i], &d) || isinf((float)d))
 			return err_set(c->e, ERR_BAD_REQUEST, "vector element value %s exceeds Float32 range",
-				       shown(c->a, &v->items[i]));
+				       load_shown(c->a, &v->items[i]));
 		vec[i] = (float)d;
 	}
 	*out = (struct val){ .kind = VAL_VEC, .n = (uint32_t)v->n, .vec = vec };
@@ -252,7 +269,7 @@ static int blob_value(const struct conversion *c, const struct json *v, struct v
 	if (v->type != JSON_STRING)
 		return err_set(c->e, ERR_BAD_REQUEST,
 			       "blob property '%.*s' must be a URI string or base64: prefixed data, got %s",
-			       STR_ARG(c->p->name), shown(c->a, v));
+			       STR_ARG(c->p->name), load_shown(c->a, v));
 	if (!str_starts(v->text, STR("base64:"))) {
 		if (v->text.n > LIMIT_BLOB_URI_BYTES) {
 			int rc = err_set(c->e, ERR_RESOURCE_LIMIT,
@@ -264,9 +281,9 @@ static int blob_value(const struct conversion *c, const struct json *v, struct v
 			return rc;
 		}
 		return err_set(c->e, ERR_BLOB_POLICY,
-			       "external blob URI '%.*s' is not allowed: new external Blob URI ingress is denied for "
+			       "external blob URI '%s' is not allowed: new external Blob URI ingress is denied for "
 			       "this graph",
-			       STR_ARG(v->text));
+			       shown_text(c->a, v->text));
 	}
 	if (!base64_decode(&bytes, (struct str){ v->text.s + 7, v->text.n - 7 })) {
 		sb_free(&bytes);
@@ -316,7 +333,7 @@ int load_value(const struct prop *p, const struct json *v, enum load_shape shape
 	if (shape == LOAD_PERMISSIVE)
 		return null_value(p, false, out, e);
 	return err_set(e, ERR_BAD_REQUEST, "strict property '%.*s' expects %s, got %s", STR_ARG(p->name),
-		       scalar_physical(p->type.scalar), shown(a, v));
+		       scalar_physical(p->type.scalar), load_shown(a, v));
 }
 
 bool load_key_spelling(enum scalar s, const struct val *v, struct str text)

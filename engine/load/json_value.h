@@ -15,6 +15,9 @@
 int load_value(const struct prop *p, const struct json *v, enum load_shape shape, struct arena *a, struct val *out,
 	       struct err *e);
 
+/* @v as an error shows it: compact JSON in @a, cut short when it is long. */
+const char *load_shown(struct arena *a, const struct json *v);
+
 /*
  * True when @text is a spelling of the key value @v (of scalar @s): "007" of 7, "2024-01-01" of epoch day 19723 (schema.md 8).
  */

@@ -4,8 +4,10 @@
 #include <omnigraph/map.h>
 
 #include "engine/load/record.h"
+#include "engine/index/unique.h"
 #include "engine/store/graph_priv.h"
 #include "engine/store/txn.h"
+#include "engine/store/validate.h"
 
 struct load_job {
 	struct load_batch batch;
@@ -25,41 +27,120 @@ static int key_conflict(const struct type *t, struct str id, struct err *e)
 	return rc;
 }
 
-static int duplicate_key(const struct type *t, struct str id, struct err *e)
-{
-	struct strbuf cols = STRBUF_INIT;
-	int rc;
+/* --- one id, or one unique value, in two records of the input (engine.md 8.4, schema.md 14.4) ------ */
 
-	for (uint32_t i = 0; i < t->key.n; i++)
-		sb_addf(&cols, "%s%.*s", i ? ", " : "", STR_ARG(t->props[t->key.members[i]].name));
-	rc = err_set(e, ERR_BAD_REQUEST, "@unique violation on %.*s.%s%s%s: value '%.*s' held by '%.*s' and '%.*s'",
-		     STR_ARG(t->name), t->key.n > 1 ? "(" : "", cols.s, t->key.n > 1 ? ")" : "", STR_ARG(id),
-		     STR_ARG(id), STR_ARG(id));
-	sb_free(&cols);
+static int refuse_tuple(const struct type *t, const struct tuple *u, const struct row_image *row, struct str holder,
+			struct err *e)
+{
+	struct strbuf text = STRBUF_INIT;
+	int rc = unique_violation_text(t, u, row, holder, &text, e);
+
+	if (!rc)
+		rc = err_set(e, ERR_BAD_REQUEST, "%s", text.s);
+	sb_free(&text);
 	return rc;
 }
 
-/* One id twice in one input (engine.md 8.4): a key may not repeat; a keyless id repeats only under merge. */
-static int check_repeat(const struct load_job *j, struct txn *t, const struct load_record *r, struct err *e)
+static int by_index(const void *a, const void *b)
 {
-	if (txn_staged(t, r->type, r->row.id, NULL) != STAGED_PUT)
-		return 0;
-	if (r->type->key.n)
-		return duplicate_key(r->type, r->row.id, e);
-	if (j->opts->mode == LOAD_MERGE)
-		return 0;
-	return key_conflict(r->type, r->row.id, e);
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
 }
 
-static int stage_record(const struct load_job *j, struct txn *t, const struct load_record *r, struct err *e)
+static int duplicate_key(const struct load_record *r, struct arena *a, struct err *e)
 {
-	int rc = check_repeat(j, t, r, e);
+	const struct tuple *key = &r->type->key;
+	uint32_t *members = arena_memdup(a, key->members, key->n * sizeof(*members));
 
-	if (rc)
-		return rc;
-	if (j->opts->mode == LOAD_APPEND && row_find(txn_base(t), r->type, r->row.id) != ROW_NONE)
+	qsort(members, key->n, sizeof(*members), by_index); /* the message names columns in name order */
+	return refuse_tuple(r->type, &(struct tuple){ key->n, members }, &r->row, r->row.id, e);
+}
+
+/* Records of type @t that share the tuple @u, though a later one may have replaced an earlier one of the same id. */
+static int check_input_tuple(const struct load_batch *b, const struct type *t, const struct tuple *u, struct arena *a,
+			     struct err *e)
+{
+	struct map seen = MAP_INIT;
+	struct strbuf key = STRBUF_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < b->n; i++) {
+		const struct row_image *row = &b->records[i].row, *other;
+		bool exempt;
+
+		if (b->records[i].type->index != t->index)
+			continue;
+		sb_reset(&key);
+		rc = tuple_key(t, u, row, &key, &exempt, e);
+		if (rc || exempt)
+			continue;
+		other = map_get(&seen, sb_str(&key));
+		if (other)
+			rc = refuse_tuple(t, u, row, other->id, e);
+		else
+			map_put(&seen, arena_str(a, sb_str(&key)), (void *)row);
+	}
+	map_free(&seen);
+	sb_free(&key);
+	return rc;
+}
+
+/*
+ * Some id came twice (@first: per type, the first record that repeated one). The checks of the whole write come too late for
+ * that, since they see the last record of each id only; so they are made here, in the same order: values, then uniqueness.
+ */
+static int check_repeats(const struct load_job *j, struct txn *t, const struct load_record **first, struct err *e)
+{
+	const struct catalog *c = snapshot_catalog(txn_base(t));
+	int rc = txn_validate_values(t, e);
+
+	for (uint32_t i = 0; !rc && i < c->n_types; i++) {
+		const struct type *ty = &c->types[i];
+
+		if (!first[i])
+			continue;
+		if (ty->key.n)
+			rc = duplicate_key(first[i], txn_arena(t), e);
+		for (uint32_t k = 0; !rc && k < ty->n_uniques; k++)
+			rc = check_input_tuple(&j->batch, ty, &ty->uniques[k], txn_arena(t), e);
+	}
+	return rc;
+}
+
+/* A key may repeat an id only to be refused later; a keyless id repeats under merge only, and its last record wins. */
+static int stage_record(const struct load_job *j, struct txn *t, const struct load_record *r,
+			const struct load_record **first, struct err *e)
+{
+	if (txn_staged(t, r->type, r->row.id, NULL) == STAGED_PUT) {
+		if (!r->type->key.n && j->opts->mode != LOAD_MERGE)
+			return key_conflict(r->type, r->row.id, e);
+		if (!first[r->type->index])
+			first[r->type->index] = r;
+	} else if (j->opts->mode == LOAD_APPEND && row_find(txn_base(t), r->type, r->row.id) != ROW_NONE) {
 		return key_conflict(r->type, r->row.id, e);
+	}
 	return txn_put(t, r->type, &r->row, e);
+}
+
+static int stage_all(struct load_job *j, struct txn *t, const struct catalog *c, struct err *e)
+{
+	const struct load_record **first = arena_array(txn_arena(t), const struct load_record *, c->n_types + 1);
+	bool repeated = false;
+	int rc = 0;
+
+	for (uint32_t i = 0; j->opts->mode == LOAD_OVERWRITE && i < c->n_types; i++)
+		if (j->batch.counts[i])
+			txn_truncate(t, &c->types[i]);
+	for (size_t i = 0; !rc && i < j->batch.n; i++) {
+		struct load_record *r = &j->batch.records[i];
+
+		r->type = &c->types[r->type->index]; /* same digest, maybe another instance */
+		rc = stage_record(j, t, r, first, e);
+	}
+	for (uint32_t i = 0; i < c->n_types; i++)
+		repeated |= first[i] != NULL;
+	return rc || !repeated ? rc : check_repeats(j, t, first, e);
 }
 
 static int load_prepare(void *arg, struct txn *t, struct err *e)
@@ -80,16 +161,7 @@ static int load_prepare(void *arg, struct txn *t, struct err *e)
 		return rc;
 	}
 	txn_force_commit(t);
-	for (uint32_t i = 0; j->opts->mode == LOAD_OVERWRITE && i < c->n_types; i++)
-		if (j->batch.counts[i])
-			txn_truncate(t, &c->types[i]);
-	for (size_t i = 0; !rc && i < j->batch.n; i++) {
-		struct load_record r = j->batch.records[i];
-
-		r.type = &c->types[r.type->index]; /* same digest, maybe another instance */
-		rc = stage_record(j, t, &r, e);
-	}
-	return rc;
+	return stage_all(j, t, c, e);
 }
 
 static void count_types(const struct load_batch *b, struct load_result *out)

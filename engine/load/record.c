@@ -53,13 +53,7 @@ static int too_much(struct parser *p, const char *resource, uint64_t actual, uin
 /* The value as an error shows it. */
 static const char *shown(struct parser *p, const struct json *v)
 {
-	struct strbuf b = STRBUF_INIT;
-	char *s;
-
-	json_compact(&b, v);
-	s = arena_printf(&p->scratch, "%.*s", b.n > 120 ? 120 : (int)b.n, b.s ? b.s : "");
-	sb_free(&b);
-	return s;
+	return load_shown(&p->scratch, v);
 }
 
 static bool is_physical(struct str name)
@@ -379,6 +373,8 @@ static int strict_line(struct parser *p, struct str line)
 	int rc;
 
 	p->at++;
+	if (line.n && line.s[line.n - 1] == '\r')
+		line.n--; /* CRLF: the CR belongs to the line's end */
 	if (str_trim_ascii(line).n == 0)
 		return 0;
 	if (line.n > LIMIT_LOAD_LINE_BYTES)
@@ -417,7 +413,7 @@ static int take_lines(struct parser *p, struct strbuf *buf, bool eof)
 		memmove(buf->s, buf->s + start, buf->n - start);
 		buf->n -= start;
 	}
-	if (!rc && buf->n > LIMIT_LOAD_LINE_BYTES) {
+	if (!rc && buf->n > LIMIT_LOAD_LINE_BYTES + 1) { /* the last byte may be the CR of the line's end */
 		p->at++;
 		rc = too_much(p, "graph_batch_line_bytes", buf->n, LIMIT_LOAD_LINE_BYTES);
 	}

@@ -213,8 +213,8 @@ static int check_enums(struct check *c, const struct type *t)
 
 /* --- uniqueness ----------------------------------------------------------------------------------- */
 
-static int unique_violation(struct check *c, const struct type *t, const struct tuple *u, const struct row_image *row,
-			    struct str holder)
+int unique_violation_text(const struct type *t, const struct tuple *u, const struct row_image *row, struct str holder,
+			  struct strbuf *out, struct err *e)
 {
 	struct strbuf cols = STRBUF_INIT, vals = STRBUF_INIT;
 	bool many = u->n > 1;
@@ -226,15 +226,26 @@ static int unique_violation(struct check *c, const struct type *t, const struct 
 
 		sb_addf(&cols, "%s%.*s", i ? ", " : "", STR_ARG(name));
 		sb_addz(&vals, i ? ", " : "");
-		rc = val_key_text(&v, &vals, c->e);
+		rc = val_key_text(&v, &vals, e);
 	}
 	if (!rc)
-		rc = report(c, VIOLATION_UNIQUE, t, row->id,
-			    "@unique violation on %.*s.%s%s%s: value '%s%s%s' held by '%.*s' and '%.*s'",
-			    STR_ARG(t->name), many ? "(" : "", cols.s, many ? ")" : "", many ? "(" : "",
-			    vals.s ? vals.s : "", many ? ")" : "", STR_ARG(holder), STR_ARG(row->id));
+		sb_addf(out, "@unique violation on %.*s.%s%s%s: value '%s%s%s' held by '%.*s' and '%.*s'",
+			STR_ARG(t->name), many ? "(" : "", cols.s, many ? ")" : "", many ? "(" : "",
+			vals.s ? vals.s : "", many ? ")" : "", STR_ARG(holder), STR_ARG(row->id));
 	sb_free(&cols);
 	sb_free(&vals);
+	return rc;
+}
+
+static int unique_violation(struct check *c, const struct type *t, const struct tuple *u, const struct row_image *row,
+			    struct str holder)
+{
+	struct strbuf text = STRBUF_INIT;
+	int rc = unique_violation_text(t, u, row, holder, &text, c->e);
+
+	if (!rc)
+		rc = report(c, VIOLATION_UNIQUE, t, row->id, "%s", text.s);
+	sb_free(&text);
 	return rc;
 }
 
@@ -519,13 +530,18 @@ static int check_ranges_and_patterns(struct check *c, const struct type *t)
 	return rc ? rc : check_patterns(c, t);
 }
 
+static int check_values(struct check *c)
+{
+	int rc = each_type(c, NODES | EDGES, check_ranges_and_patterns);
+
+	return rc ? rc : each_type(c, NODES | EDGES, check_enums);
+}
+
 int txn_check(struct txn *t, violation_fn fn, void *arg, struct err *e)
 {
 	struct check c = { .t = t, .c = snapshot_catalog(txn_base(t)), .report = fn, .arg = arg, .e = e };
-	int rc = each_type(&c, NODES | EDGES, check_ranges_and_patterns);
+	int rc = check_values(&c);
 
-	if (!rc)
-		rc = each_type(&c, NODES | EDGES, check_enums);
 	if (!rc)
 		rc = each_type(&c, NODES, check_uniques);
 	if (!rc)
@@ -538,6 +554,16 @@ int txn_check(struct txn *t, violation_fn fn, void *arg, struct err *e)
 static int first_violation(void *arg, const struct violation *v)
 {
 	return err_set(arg, ERR_BAD_REQUEST, "%s", v->message);
+}
+
+int txn_validate_values(struct txn *t, struct err *e)
+{
+	struct check c = { .t = t, .c = snapshot_catalog(txn_base(t)), .report = first_violation, .arg = e, .e = e };
+	int rc = check_values(&c);
+
+	arena_free(&c.scratch);
+	sb_free(&c.msg);
+	return rc;
 }
 
 int txn_validate(struct txn *t, struct err *e)

@@ -25,4 +25,11 @@ typedef int (*violation_fn)(void *arg, const struct violation *v);
  */
 int txn_check(struct txn *t, violation_fn report, void *arg, struct err *e);
 
+/* The value checks alone (range, pattern, enum), first violation only: what comes before any uniqueness. */
+int txn_validate_values(struct txn *t, struct err *e);
+
+/* "@unique violation on T.p: value 'v' held by 'a' and 'b'" for @row, whose tuple @u is held by @holder, appended. */
+int unique_violation_text(const struct type *t, const struct tuple *u, const struct row_image *row, struct str holder,
+			  struct strbuf *out, struct err *e);
+
 #endif
