@@ -96,8 +96,8 @@ static int check_value(struct invocation *inv, const struct flag *f, const char 
 				return 0;
 		for (size_t i = 0; f->set[i]; i++)
 			sb_addf(&list, "%s%s", i ? ", " : "", f->set[i]);
-		rc = usage_error(inv->cmd, "invalid value '%s' for '%s' [possible values: %s]", value, shown(f, &inv->arena),
-				 list.s);
+		rc = usage_error(inv->cmd, "invalid value '%s' for '%s' [possible values: %s]", value,
+				 shown(f, &inv->arena), list.s);
 		sb_free(&list);
 		return rc;
 	}
@@ -144,7 +144,8 @@ static int parse_option(struct invocation *inv, struct words *w)
 	w->at++;
 	if (f->value && !value) {
 		if (w->at >= w->argc)
-			return usage_error(inv->cmd, "a value is required for '%s' but none was supplied", shown(f, &inv->arena));
+			return usage_error(inv->cmd, "a value is required for '%s' but none was supplied",
+					   shown(f, &inv->arena));
 		value = w->argv[w->at++];
 	}
 	return take_flag(inv, f, value);
@@ -210,7 +211,8 @@ static int check_required(struct invocation *inv)
 			return usage_error(inv->cmd, "the following required arguments were not provided: %s",
 					   shown(f, &inv->arena));
 	if ((int)inv->n_pos < inv->cmd->min_pos)
-		return usage_error(inv->cmd, "the following required arguments were not provided: %s", inv->cmd->positionals);
+		return usage_error(inv->cmd, "the following required arguments were not provided: %s",
+				   inv->cmd->positionals);
 	return 0;
 }
 
@@ -235,7 +237,8 @@ static int check_inputs(struct invocation *inv)
 		if (!f->input || strcmp(inv->given[i].value, "-"))
 			continue;
 		if (reader)
-			return usage_error(inv->cmd, "the argument '--%s -' cannot be used with '--%s -'", reader->name, f->name);
+			return usage_error(inv->cmd, "the argument '--%s -' cannot be used with '--%s -'", reader->name,
+					   f->name);
 		reader = f;
 	}
 	return 0;

@@ -21,10 +21,10 @@ enum capability { CAP_ANY, CAP_SERVED, CAP_DIRECT, CAP_CONTROL, CAP_LOCAL };
 enum { SCOPE_SERVER = 1, SCOPE_CLUSTER = 2, SCOPE_GRAPH = 4, SCOPE_STORE = 8, SCOPE_AS = 16, SCOPE_PROFILE = 32 };
 
 struct flag {
-	const char *name;	 /* without dashes */
-	char letter;		 /* 0: none */
-	const char *value;	 /* placeholder; NULL: a switch */
-	const char *const *set;	 /* possible values, NULL-terminated; NULL: any */
+	const char *name;	/* without dashes */
+	char letter;		/* 0: none */
+	const char *value;	/* placeholder; NULL: a switch */
+	const char *const *set; /* possible values, NULL-terminated; NULL: any */
 	bool required, repeat, hidden, number;
 	bool pair;  /* the value is NAME=VALUE */
 	bool input; /* "-" reads standard input */
@@ -61,7 +61,7 @@ struct invocation {
 	size_t n_given, n_pos;
 	struct given given[CLI_VALUES_MAX];
 	const char *pos[CLI_VALUES_MAX];
-	bool help; /* --help was given: print it and exit 0 */
+	bool help;			      /* --help was given: print it and exit 0 */
 	const struct operator_config *config; /* once read */
 	struct arena arena;
 };
@@ -125,7 +125,8 @@ struct table_opts {
 	bool wrap;
 };
 /* Render a read envelope as table, kv, csv, jsonl or json (spec/cli.md 10). */
-int read_format(struct str envelope, const char *format, const struct table_opts *opts, struct strbuf *out, struct err *e);
+int read_format(struct str envelope, const char *format, const struct table_opts *opts, struct strbuf *out,
+		struct err *e);
 
 /* --- the commands -------------------------------------------------------------------------------------------------------------- */
 

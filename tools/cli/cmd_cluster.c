@@ -10,8 +10,9 @@ static enum cluster_command which(const char *word)
 		const char *word;
 		enum cluster_command cmd;
 	} verbs[] = {
-		{ "validate", CLUSTER_VALIDATE }, { "plan", CLUSTER_PLAN },	  { "apply", CLUSTER_APPLY },
-		{ "approve", CLUSTER_APPROVE },	  { "status", CLUSTER_STATUS },	  { "refresh", CLUSTER_REFRESH },
+		{ "validate", CLUSTER_VALIDATE }, { "plan", CLUSTER_PLAN },
+		{ "apply", CLUSTER_APPLY },	  { "approve", CLUSTER_APPROVE },
+		{ "status", CLUSTER_STATUS },	  { "refresh", CLUSTER_REFRESH },
 		{ "import", CLUSTER_IMPORT },	  { "force-unlock", CLUSTER_FORCE_UNLOCK },
 	};
 	size_t i = 0;

@@ -28,7 +28,8 @@ static int check_not_managed(const char *uri, struct err *e)
 
 	if (!rc && root)
 		rc = err_set(e, ERR_CONFLICT,
-			     "`%s` is inside cluster `%s`. Graphs of a cluster are created and changed by its configuration: edit "
+			     "`%s` is inside cluster `%s`. Graphs of a cluster are created and changed by its "
+			     "configuration: edit "
 			     "cluster.yaml and run `omnigraph cluster apply`",
 			     uri, root);
 	free(root);
@@ -122,8 +123,8 @@ int cmd_schema_plan(struct invocation *inv)
 	if (!rc)
 		rc = graph_snapshot(a.g, NULL, NULL, &s, &e);
 	if (!rc)
-		rc = schema_plan(snapshot_catalog(s), sb_str(&schema), flag_given(inv, "allow-data-loss"), &plan, &supported,
-				 NULL, &e);
+		rc = schema_plan(snapshot_catalog(s), sb_str(&schema), flag_given(inv, "allow-data-loss"), &plan,
+				 &supported, NULL, &e);
 	if (!rc && json) {
 		plan_report(&inv->arena, a.uri, sb_str(&plan), NULL, &out);
 	} else if (!rc) {
@@ -139,7 +140,8 @@ int cmd_schema_plan(struct invocation *inv)
 
 int cmd_schema_apply(struct invocation *inv)
 {
-	struct schema_apply_opts opts = { .actor = scope_actor(inv), .allow_data_loss = flag_given(inv, "allow-data-loss") };
+	struct schema_apply_opts opts = { .actor = scope_actor(inv),
+					  .allow_data_loss = flag_given(inv, "allow-data-loss") };
 	bool json = flag_given(inv, "json");
 	struct schema_apply_result res = { 0 };
 	struct strbuf schema = STRBUF_INIT, out = STRBUF_INIT;
@@ -276,7 +278,8 @@ static void dataset_line(const struct json *d, struct arena *a, struct strbuf *o
 	const char *branch = member_text(d, "native_dataset_branch");
 
 	sb_addf(out, "%.*s type '%.*s' published_dataset_version=%.*s native_dataset_branch=%s entities=%.*s\n",
-		STR_ARG(kind->text), STR_ARG(name->text), STR_ARG(version->text), branch ? branch : "main", STR_ARG(n->text));
+		STR_ARG(kind->text), STR_ARG(name->text), STR_ARG(version->text), branch ? branch : "main",
+		STR_ARG(n->text));
 }
 
 int cmd_snapshot(struct invocation *inv)

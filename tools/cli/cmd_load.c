@@ -42,7 +42,8 @@ static void progress_step(void *arg, uint64_t bytes, uint64_t records)
 		return;
 	p->last = now;
 	if (p->total)
-		fprintf(stderr, "\rread  %3d%%  %llu entities\x1b[K", (int)(bytes * 100 / p->total), (unsigned long long)records);
+		fprintf(stderr, "\rread  %3d%%  %llu entities\x1b[K", (int)(bytes * 100 / p->total),
+			(unsigned long long)records);
 	else
 		fprintf(stderr, "\rread  %llu entities\x1b[K", (unsigned long long)records);
 	p->shown = 1;
@@ -114,8 +115,8 @@ static void report_json(struct invocation *inv, const char *uri, const char *bra
 static void report_text(struct invocation *inv, const char *uri, const char *branch, const struct load_result *r,
 			struct strbuf *out)
 {
-	sb_addf(out, "loaded %s on branch %s with %s: %llu entities across %u node types and %u edge types\n", uri, branch,
-		flag_value(inv, "mode"), (unsigned long long)r->total, r->n_nodes, r->n_edges);
+	sb_addf(out, "loaded %s on branch %s with %s: %llu entities across %u node types and %u edge types\n", uri,
+		branch, flag_value(inv, "mode"), (unsigned long long)r->total, r->n_nodes, r->n_edges);
 	if (r->branch_created)
 		sb_addf(out, "branch %s created from %s\n", branch, flag_value(inv, "from"));
 }

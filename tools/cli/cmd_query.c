@@ -22,9 +22,12 @@ static int check_lane(struct invocation *inv, const char *what, struct err *e)
 		return 0;
 	if (!inv->n_pos)
 		return err_set(e, ERR_BAD_REQUEST,
-			       "provide a %s name to invoke from the catalog, or -e '<gq>' / --query <file> for an ad-hoc query", what);
+			       "provide a %s name to invoke from the catalog, or -e '<gq>' / --query <file> for an "
+			       "ad-hoc query",
+			       what);
 	return err_set(e, ERR_BAD_REQUEST,
-		       "by-name invocation needs a server (the stored-query catalog is server-owned); use -e '<gq>' or --query <file> "
+		       "by-name invocation needs a server (the stored-query catalog is server-owned); use -e '<gq>' or "
+		       "--query <file> "
 		       "for an ad-hoc query against --store, or address a server with --server / --profile");
 }
 
@@ -114,8 +117,8 @@ static int collect_params(struct invocation *inv, struct json **out, struct err 
 }
 
 /* Scope, then parameters, then source: all before the graph is opened. */
-static int prepare(struct invocation *inv, const char *what, struct addressed *a, struct json **params, struct strbuf *src,
-		   struct err *e)
+static int prepare(struct invocation *inv, const char *what, struct addressed *a, struct json **params,
+		   struct strbuf *src, struct err *e)
 {
 	int rc = scope_graph(inv, NULL, &a->uri, e);
 
@@ -200,8 +203,9 @@ int cmd_query(struct invocation *inv)
 	if (!rc)
 		rc = compile(inv, sb_str(&src), (struct catalog *)snapshot_catalog(s), &q, &e);
 	if (!rc && query_is_mutation(q))
-		rc = err_set(&e, ERR_TYPE,
-			     "type error: mutation query cannot be typechecked with read-query API; use `omnigraph mutate`");
+		rc = err_set(
+			&e, ERR_TYPE,
+			"type error: mutation query cannot be typechecked with read-query API; use `omnigraph mutate`");
 	if (!rc)
 		rc = query_bind(q, &inv->arena, params, &vals, &e);
 	if (!rc)

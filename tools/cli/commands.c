@@ -5,68 +5,130 @@
 static const char *const formats[] = { "table", "kv", "csv", "jsonl", "json", NULL };
 static const char *const modes[] = { "overwrite", "append", "merge", NULL };
 
-#define FLAG_JSON { .name = "json", .help = "Print one JSON document" }
-#define FLAG_BRANCH { .name = "branch", .value = "BRANCH", .help = "Branch (default: main)" }
-#define FLAG_URI { .name = "uri", .value = "URI", .help = "Storage of the graph" }
-#define FLAG_CONFIG { .name = "config", .value = "DIR", .help = "Cluster configuration directory (default: .)" }
-#define FLAG_SCHEMA { .name = "schema", .value = "FILE", .required = true, .help = "Schema file (.pg)" }
-#define FLAG_QUERY { .name = "query", .value = "FILE", .input = true, .help = "Query file (.gq); - reads standard input" }
-#define FLAG_QUERY_STRING { .name = "query-string", .letter = 'e', .value = "GQ", .help = "Query text" }
-#define FLAG_PARAMS { .name = "params", .value = "JSON", .help = "Parameters as one JSON object" }
-#define FLAG_PARAMS_FILE                                                                                       \
-	{ .name = "params-file", .value = "FILE", .input = true, .help = "Parameters from a file; - reads standard input" }
-#define FLAG_PARAM { .name = "param", .value = "NAME=VALUE", .repeat = true, .pair = true, .help = "One parameter; VALUE is JSON, else text" }
-#define END { .name = NULL }
+#define FLAG_JSON                                                 \
+	{                                                         \
+		.name = "json", .help = "Print one JSON document" \
+	}
+#define FLAG_BRANCH                                                                   \
+	{                                                                             \
+		.name = "branch", .value = "BRANCH", .help = "Branch (default: main)" \
+	}
+#define FLAG_URI                                                              \
+	{                                                                     \
+		.name = "uri", .value = "URI", .help = "Storage of the graph" \
+	}
+#define FLAG_CONFIG                                                                                      \
+	{                                                                                                \
+		.name = "config", .value = "DIR", .help = "Cluster configuration directory (default: .)" \
+	}
+#define FLAG_SCHEMA                                                                              \
+	{                                                                                        \
+		.name = "schema", .value = "FILE", .required = true, .help = "Schema file (.pg)" \
+	}
+#define FLAG_QUERY                                                                                                  \
+	{                                                                                                           \
+		.name = "query", .value = "FILE", .input = true, .help = "Query file (.gq); - reads standard input" \
+	}
+#define FLAG_QUERY_STRING                                                                  \
+	{                                                                                  \
+		.name = "query-string", .letter = 'e', .value = "GQ", .help = "Query text" \
+	}
+#define FLAG_PARAMS                                                                        \
+	{                                                                                  \
+		.name = "params", .value = "JSON", .help = "Parameters as one JSON object" \
+	}
+#define FLAG_PARAMS_FILE                                                 \
+	{                                                                \
+		.name = "params-file", .value = "FILE", .input = true,   \
+		.help = "Parameters from a file; - reads standard input" \
+	}
+#define FLAG_PARAM                                                                    \
+	{                                                                             \
+		.name = "param", .value = "NAME=VALUE", .repeat = true, .pair = true, \
+		.help = "One parameter; VALUE is JSON, else text"                     \
+	}
+#define END                  \
+	{                    \
+		.name = NULL \
+	}
 
 static const struct flag none[] = { END };
 static const struct flag json_only[] = { FLAG_JSON, END };
-static const struct flag query_flags[] = { FLAG_QUERY,	FLAG_QUERY_STRING, FLAG_PARAMS, FLAG_PARAMS_FILE, FLAG_PARAM, FLAG_BRANCH,
-					   { .name = "snapshot", .value = "ID", .help = "Read at this commit" },
-					   { .name = "format", .value = "FORMAT", .set = formats, .help = "Output format" },
-					   FLAG_JSON,	END };
-static const char *const query_exclude[] = { "query",  "query-string", "params", "params-file", "branch", "snapshot",
-					     "format", "json",	       NULL };
-static const struct flag mutate_flags[] = { FLAG_QUERY, FLAG_QUERY_STRING, FLAG_PARAMS, FLAG_PARAMS_FILE, FLAG_PARAM, FLAG_BRANCH,
-					    { .name = "if-commit", .value = "ID", .help = "Only while the branch head is this commit" },
-					    FLAG_JSON,	END };
+static const struct flag query_flags[] = {
+	FLAG_QUERY,
+	FLAG_QUERY_STRING,
+	FLAG_PARAMS,
+	FLAG_PARAMS_FILE,
+	FLAG_PARAM,
+	FLAG_BRANCH,
+	{ .name = "snapshot", .value = "ID", .help = "Read at this commit" },
+	{ .name = "format", .value = "FORMAT", .set = formats, .help = "Output format" },
+	FLAG_JSON,
+	END
+};
+static const char *const query_exclude[] = { "query",	 "query-string", "params", "params-file", "branch",
+					     "snapshot", "format",	 "json",   NULL };
+static const struct flag mutate_flags[] = {
+	FLAG_QUERY,
+	FLAG_QUERY_STRING,
+	FLAG_PARAMS,
+	FLAG_PARAMS_FILE,
+	FLAG_PARAM,
+	FLAG_BRANCH,
+	{ .name = "if-commit", .value = "ID", .help = "Only while the branch head is this commit" },
+	FLAG_JSON,
+	END
+};
 static const char *const mutate_exclude[] = { "query", "query-string", "params", "params-file", NULL };
 static const struct flag load_flags[] = {
-	{ .name = "data", .value = "FILE", .required = true, .input = true, .help = "NDJSON file; - reads standard input" },
+	{ .name = "data",
+	  .value = "FILE",
+	  .required = true,
+	  .input = true,
+	  .help = "NDJSON file; - reads standard input" },
 	{ .name = "mode", .value = "MODE", .set = modes, .required = true, .help = "What happens to existing rows" },
 	FLAG_BRANCH,
 	{ .name = "from", .value = "BRANCH", .help = "Fork a missing branch from this one" },
 	FLAG_JSON,
 	END
 };
-static const struct flag branch_create_flags[] = { FLAG_URI, { .name = "from", .value = "BRANCH", .help = "Source (default: main)" },
-						   FLAG_JSON, END };
+static const struct flag branch_create_flags[] = {
+	FLAG_URI, { .name = "from", .value = "BRANCH", .help = "Source (default: main)" }, FLAG_JSON, END
+};
 static const struct flag merge_flags[] = { FLAG_URI,
 					   { .name = "into", .value = "BRANCH", .help = "Target (default: main)" },
-					   { .name = "delete-branch", .help = "Delete the source after a successful merge" },
+					   { .name = "delete-branch",
+					     .help = "Delete the source after a successful merge" },
 					   FLAG_JSON,
 					   END };
 static const struct flag uri_json[] = { FLAG_URI, FLAG_JSON, END };
 static const struct flag branch_json[] = { FLAG_BRANCH, FLAG_JSON, END };
-static const struct flag export_flags[] = { FLAG_BRANCH,
-					    { .name = "type", .value = "TYPE", .repeat = true, .help = "Only this type" },
-					    { .name = "jsonl", .hidden = true, .help = "Deprecated, no effect" },
-					    END };
-static const struct flag schema_flags[] = { FLAG_SCHEMA, { .name = "allow-data-loss", .help = "Drops are hard" }, FLAG_JSON, END };
+static const struct flag export_flags[] = {
+	FLAG_BRANCH,
+	{ .name = "type", .value = "TYPE", .repeat = true, .help = "Only this type" },
+	{ .name = "jsonl", .hidden = true, .help = "Deprecated, no effect" },
+	END
+};
+static const struct flag schema_flags[] = {
+	FLAG_SCHEMA, { .name = "allow-data-loss", .help = "Drops are hard" }, FLAG_JSON, END
+};
 static const struct flag init_flags[] = { FLAG_SCHEMA,
 					  { .name = "force", .help = "Replace orphan schema files of a crashed init" },
 					  END };
-static const struct flag lint_flags[] = { { .name = "query", .value = "FILE", .required = true, .help = "Query file (.gq)" },
-					  { .name = "schema", .value = "FILE", .help = "Check against this schema, without a graph" },
-					  FLAG_JSON,
-					  END };
+static const struct flag lint_flags[] = {
+	{ .name = "query", .value = "FILE", .required = true, .help = "Query file (.gq)" },
+	{ .name = "schema", .value = "FILE", .help = "Check against this schema, without a graph" },
+	FLAG_JSON,
+	END
+};
 static const struct flag cluster_flags[] = { FLAG_CONFIG, FLAG_JSON, END };
 
 #define SCOPES_READ (SCOPE_SERVER | SCOPE_GRAPH | SCOPE_STORE | SCOPE_PROFILE)
 #define SCOPES_DATA (SCOPES_READ | SCOPE_AS)
 #define SCOPES_DIRECT (SCOPE_CLUSTER | SCOPE_GRAPH | SCOPE_STORE | SCOPE_PROFILE)
 
-#define CLUSTER(word, scopes_, pos, n, text)                                                                   \
-	{                                                                                                      \
+#define CLUSTER(word, scopes_, pos, n, text)                                                                        \
+	{                                                                                                           \
 		"cluster", word, "cluster", CAP_CONTROL, scopes_, pos, n, n, cluster_flags, NULL, cmd_cluster, text \
 	}
 
@@ -77,9 +139,10 @@ const struct command commands[] = {
 	  "Run a mutation as one commit" },
 	{ "load", NULL, "load", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, load_flags, NULL, cmd_load,
 	  "Load strict NDJSON as one commit" },
-	{ "branch", "create", "branch", CAP_ANY, SCOPES_DATA, "<NAME>", 1, 1, branch_create_flags, NULL, cmd_branch_create,
-	  "Create a branch" },
-	{ "branch", "list", "branch", CAP_ANY, SCOPES_DATA, "", 0, 0, uri_json, NULL, cmd_branch_list, "List branches" },
+	{ "branch", "create", "branch", CAP_ANY, SCOPES_DATA, "<NAME>", 1, 1, branch_create_flags, NULL,
+	  cmd_branch_create, "Create a branch" },
+	{ "branch", "list", "branch", CAP_ANY, SCOPES_DATA, "", 0, 0, uri_json, NULL, cmd_branch_list,
+	  "List branches" },
 	{ "branch", "delete", "branch", CAP_ANY, SCOPES_DATA, "<NAME>", 1, 1, uri_json, NULL, cmd_branch_delete,
 	  "Delete a branch" },
 	{ "branch", "merge", "branch", CAP_ANY, SCOPES_DATA, "<SOURCE>", 1, 1, merge_flags, NULL, cmd_branch_merge,
@@ -99,7 +162,8 @@ const struct command commands[] = {
 	{ "schema", "show", "schema show", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, json_only, NULL, cmd_schema_show,
 	  "Print the accepted schema" },
 	{ "init", NULL, "init", CAP_DIRECT, 0, "<URI>", 1, 1, init_flags, NULL, cmd_init, "Create a graph" },
-	{ "lint", NULL, "lint", CAP_DIRECT, SCOPES_DIRECT, "[URI]", 0, 1, lint_flags, NULL, cmd_lint, "Check a query file" },
+	{ "lint", NULL, "lint", CAP_DIRECT, SCOPES_DIRECT, "[URI]", 0, 1, lint_flags, NULL, cmd_lint,
+	  "Check a query file" },
 	CLUSTER("validate", 0, "", 0, "Check cluster.yaml and the files it names"),
 	CLUSTER("plan", 0, "", 0, "Show what apply would change"),
 	CLUSTER("apply", SCOPE_AS, "", 0, "Converge the cluster to its declaration"),

@@ -72,13 +72,14 @@ struct checking {
 
 static int bad(struct checking *c, const struct yaml *at, const char *where, const char *what)
 {
-	return err_set(c->e, ERR_BAD_REQUEST, "could not parse operator config '%s': %s: %s at line %d column %d", c->path, where, what,
-		       (int)at->line, (int)at->column);
+	return err_set(c->e, ERR_BAD_REQUEST, "could not parse operator config '%s': %s: %s at line %d column %d",
+		       c->path, where, what, (int)at->line, (int)at->column);
 }
 
 static void unknown(struct checking *c, const char *prefix, struct str key)
 {
-	warn("unknown key `%s%.*s` (newer CLI feature or typo); ignored in operator config '%s'", prefix, STR_ARG(key), c->path);
+	warn("unknown key `%s%.*s` (newer CLI feature or typo); ignored in operator config '%s'", prefix, STR_ARG(key),
+	     c->path);
 }
 
 static bool in_set(const char *const *set, struct str s)
@@ -92,7 +93,8 @@ static bool in_set(const char *const *set, struct str s)
 static int check_value(struct checking *c, const struct key *k, const struct yaml *v, const char *where)
 {
 	static const enum yaml_type types[] = { YAML_SCALAR, YAML_SCALAR, YAML_SEQ, YAML_MAP };
-	static const char *const wanted[] = { "expected text", "expected a number", "expected a list of texts", "expected a map" };
+	static const char *const wanted[] = { "expected text", "expected a number", "expected a list of texts",
+					      "expected a map" };
 	uint64_t n;
 
 	if (v->type != types[k->kind] || (k->kind == NUMBER && !yaml_to_u64(v, &n)))
@@ -136,7 +138,8 @@ static int check_section(struct checking *c, const struct section *s, const stru
 	if (v->type != YAML_MAP)
 		return bad(c, v, s->name, "expected a map");
 	for (size_t i = 0; i < v->n; i++)
-		if (check_map(c, s->keys, &v->items[i], arena_printf(c->a, "%s.%.*s.", s->name, STR_ARG(v->keys[i].text))))
+		if (check_map(c, s->keys, &v->items[i],
+			      arena_printf(c->a, "%s.%.*s.", s->name, STR_ARG(v->keys[i].text))))
 			return -EINVAL;
 	return 0;
 }
@@ -170,7 +173,8 @@ static const char *text(struct arena *a, const struct yaml *map, const char *key
 static int take(struct checking *c, const struct yaml *root, struct operator_config *out)
 {
 	const struct yaml *defaults = yaml_get(root, "defaults");
-	const char *width = text(c->a, defaults, "table_max_column_width"), *layout = text(c->a, defaults, "table_cell_layout");
+	const char *width = text(c->a, defaults, "table_max_column_width"),
+		   *layout = text(c->a, defaults, "table_cell_layout");
 	uint64_t n;
 
 	out->actor = text(c->a, yaml_get(root, "operator"), "actor");
@@ -181,12 +185,14 @@ static int take(struct checking *c, const struct yaml *root, struct operator_con
 	out->table_wrap = layout && !strcmp(layout, "wrap");
 	if (out->store && text(c->a, defaults, "server"))
 		return err_set(c->e, ERR_BAD_REQUEST,
-			       "operator config `defaults` sets both `server` and `store` — a default scope binds one entity; keep one of "
+			       "operator config `defaults` sets both `server` and `store` — a default scope binds one "
+			       "entity; keep one of "
 			       "them in '%s'",
 			       c->path);
 	if (out->store && text(c->a, defaults, "default_graph"))
 		return err_set(c->e, ERR_BAD_REQUEST,
-			       "operator config `defaults` sets both `store` and `default_graph` — a store is already a single graph; "
+			       "operator config `defaults` sets both `store` and `default_graph` — a store is already "
+			       "a single graph; "
 			       "remove `default_graph` from '%s'",
 			       c->path);
 	return 0;
@@ -202,7 +208,8 @@ static int load(struct arena *a, const char *path, struct operator_config *out, 
 
 	if (file_read(path, LIMIT_YAML_BYTES, &b, &why)) {
 		if (why.code != ERR_NOT_FOUND)
-			rc = err_set(e, ERR_BAD_REQUEST, "could not read operator config '%s': %s", path, err_msg(&why));
+			rc = err_set(e, ERR_BAD_REQUEST, "could not read operator config '%s': %s", path,
+				     err_msg(&why));
 	} else if (yaml_parse(a, arena_str(a, sb_str(&b)), &root, &why)) {
 		rc = err_set(e, ERR_BAD_REQUEST, "could not parse operator config '%s': %s", path, err_msg(&why));
 	} else if (root && !yaml_is_null(root)) {

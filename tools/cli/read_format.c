@@ -290,12 +290,15 @@ static void as_table(struct view *v)
 	}
 }
 
-int read_format(struct str envelope, const char *format, const struct table_opts *opts, struct strbuf *out, struct err *e)
+int read_format(struct str envelope, const char *format, const struct table_opts *opts, struct strbuf *out,
+		struct err *e)
 {
 	static const struct {
 		const char *name;
 		void (*fn)(struct view *);
-	} formats[] = { { "json", as_json }, { "jsonl", as_jsonl }, { "csv", as_csv }, { "kv", as_kv }, { "table", as_table } };
+	} formats[] = {
+		{ "json", as_json }, { "jsonl", as_jsonl }, { "csv", as_csv }, { "kv", as_kv }, { "table", as_table }
+	};
 	struct view v = { .out = out, .opts = opts };
 	struct json *root;
 	size_t i = 0;
@@ -307,7 +310,8 @@ int read_format(struct str envelope, const char *format, const struct table_opts
 		while (i < ARRAY_SIZE(formats) && strcmp(formats[i].name, format))
 			i++;
 		if (i == ARRAY_SIZE(formats) || !v.rows || v.rows->type != JSON_ARRAY) {
-			rc = err_set(e, ERR_BAD_REQUEST, "unknown output format '%s' (table, kv, csv, jsonl or json)", format);
+			rc = err_set(e, ERR_BAD_REQUEST, "unknown output format '%s' (table, kv, csv, jsonl or json)",
+				     format);
 		} else {
 			find_columns(&v);
 			formats[i].fn(&v);

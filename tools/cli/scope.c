@@ -42,7 +42,8 @@ static const char *remedy(const struct command *c)
 
 int scope_check(const struct invocation *inv)
 {
-	static const char *const phrases[] = { "data", "served", "direct (storage-native)", "cluster control", "local" };
+	static const char *const phrases[] = { "data", "served", "direct (storage-native)", "cluster control",
+					       "local" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(scope_flags); i++)
 		if (!(inv->cmd->scopes & scope_flags[i].bit) && flag_given(inv, scope_flags[i].name))
@@ -67,8 +68,8 @@ static int check_one_address(const struct invocation *inv, const char *uri, stru
 		given[n++] = "--cluster";
 	if (n < 2)
 		return 0;
-	return err_set(e, ERR_BAD_REQUEST, "%s and %s are mutually exclusive — pick one way to address the graph", given[0],
-		       given[1]);
+	return err_set(e, ERR_BAD_REQUEST, "%s and %s are mutually exclusive — pick one way to address the graph",
+		       given[0], given[1]);
 }
 
 static int check_not_http(const struct invocation *inv, const char *uri, struct err *e)
@@ -77,11 +78,13 @@ static int check_not_http(const struct invocation *inv, const char *uri, struct 
 		return 0;
 	if (inv->cmd->cap == CAP_DIRECT)
 		return err_set(e, ERR_BAD_REQUEST,
-			       "`%s` is a direct (storage-native) command and needs direct storage access; the resolved target is a "
+			       "`%s` is a direct (storage-native) command and needs direct storage access; the "
+			       "resolved target is a "
 			       "remote server (%s). Pass the graph's file:// or s3:// URI.",
 			       inv->cmd->label, uri);
 	return err_set(e, ERR_BAD_REQUEST,
-		       "a remote graph must be addressed with `--server <url>` — a positional (or `--uri`) http(s):// URL no longer "
+		       "a remote graph must be addressed with `--server <url>` — a positional (or `--uri`) http(s):// "
+		       "URL no longer "
 		       "dispatches to a server");
 }
 
@@ -96,7 +99,8 @@ int scope_graph(struct invocation *inv, const char *uri, const char **out, struc
 		return rc;
 	if (flag_given(inv, "server") || flag_given(inv, "profile"))
 		return err_set(e, ERR_UNSUPPORTED,
-			       "working through a server (--server, --profile) is not there yet in this build; address the storage "
+			       "working through a server (--server, --profile) is not there yet in this build; address "
+			       "the storage "
 			       "with --store <uri>, or use curl against omnigraph-server");
 	if (cluster) {
 		rc = cluster_graph_uri(cluster, flag_value(inv, "graph"), &resolved, e);
@@ -108,7 +112,8 @@ int scope_graph(struct invocation *inv, const char *uri, const char **out, struc
 	}
 	if ((uri || store) && flag_given(inv, "graph"))
 		return err_set(e, ERR_BAD_REQUEST,
-			       "--graph selects a graph within a server or cluster scope; a positional URI / --store is already a "
+			       "--graph selects a graph within a server or cluster scope; a positional URI / --store "
+			       "is already a "
 			       "single graph");
 	*out = uri ? uri : store;
 	if (!*out) {
@@ -119,7 +124,8 @@ int scope_graph(struct invocation *inv, const char *uri, const char **out, struc
 	}
 	if (!*out)
 		return err_set(e, ERR_BAD_REQUEST,
-			       "no graph addressed — pass a positional URI, --store <uri>, --server <name>, --profile <name>, or set a "
+			       "no graph addressed — pass a positional URI, --store <uri>, --server <name>, --profile "
+			       "<name>, or set a "
 			       "default scope in ~/.omnigraph/config.yaml");
 	return check_not_http(inv, *out, e);
 }

@@ -31,8 +31,10 @@ static int status_of(const char *line)
 static void anywhere(void)
 {
 	static const char *const lines[] = {
-		"load --data d --mode merge g.omni --quiet", "--quiet load g.omni --data d --mode merge",
-		"load --data=d --mode=merge --quiet g.omni", "load --quiet --data d --mode merge -- g.omni",
+		"load --data d --mode merge g.omni --quiet",
+		"--quiet load g.omni --data d --mode merge",
+		"load --data=d --mode=merge --quiet g.omni",
+		"load --quiet --data d --mode merge -- g.omni",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -123,7 +125,6 @@ static void wrong(void)
 
 static void too_many(void)
 {
-	struct strbuf line = STRBUF_INIT;
 	char *argv[CLI_VALUES_MAX + 2];
 	struct invocation inv = { 0 };
 	int n = 0;
@@ -133,7 +134,6 @@ static void too_many(void)
 		argv[n++] = (char *)"--param=a=1";
 	CHECK_INT(args_parse(n, argv, &inv), EXIT_USAGE);
 	arena_free(&inv.arena);
-	sb_free(&line);
 }
 
 static void usage_text(void)
@@ -148,8 +148,7 @@ static void usage_text(void)
 	CHECK(!command_find("nope", NULL, &family_only) && !family_only);
 }
 
-CHECK_MAIN("cli/args",
-	   { "options stand before, between and after the words, and -- ends them", anywhere },
+CHECK_MAIN("cli/args", { "options stand before, between and after the words, and -- ends them", anywhere },
 	   { "families take flags before their subcommand; alone they are a usage error", families },
 	   { "a letter takes its value after =, a blank or nothing", letters },
 	   { "CLI-48 only a repeatable flag may be given twice; --param wants NAME=VALUE", repeated },

@@ -6,7 +6,7 @@
 
 #define HEAD "{\"query_name\":\"rover_list\",\"target\":{\"branch\":\"main\",\"snapshot\":null},"
 #define COLUMNS "\"columns\":[\"r.name\",\"r.battery\"],"
-#define ROVERS                                                                                                  \
+#define ROVERS                                                                                                    \
 	HEAD "\"row_count\":2," COLUMNS "\"rows\":[{\"r.name\":\"argo\",\"r.battery\":80},{\"r.name\":\"brook\"," \
 	     "\"r.battery\":null}],\"graph_commit_id\":\"01\"}"
 #define NOTHING HEAD "\"row_count\":0," COLUMNS "\"rows\":[]}"
@@ -26,8 +26,10 @@ static void cell_is(const char *json, const char *format, size_t width, bool wra
 {
 	struct strbuf b = STRBUF_INIT;
 
-	sb_addf(&b, "{\"query_name\":\"q\",\"target\":{\"branch\":\"b\",\"snapshot\":null},\"row_count\":1,\"columns\":[\"v\"],"
-		    "\"rows\":[{\"v\":%s}]}",
+	sb_addf(&b,
+		"{\"query_name\":\"q\",\"target\":{\"branch\":\"b\",\"snapshot\":null},\"row_count\":1,\"columns\":["
+		"\"v\"],"
+		"\"rows\":[{\"v\":%s}]}",
 		json);
 	is(b.s, format, width, wrap, want);
 	sb_free(&b);
@@ -37,18 +39,22 @@ static void samples(void)
 {
 	is(ROVERS, "csv", 80, false, "r.name,r.battery\nargo,80\nbrook,null\n");
 	is(ROVERS, "jsonl", 80, false,
-	   "{\"kind\":\"metadata\",\"query_name\":\"rover_list\",\"target\":{\"branch\":\"main\",\"snapshot\":null},\"row_count\":2}\n"
+	   "{\"kind\":\"metadata\",\"query_name\":\"rover_list\",\"target\":{\"branch\":\"main\",\"snapshot\":null},"
+	   "\"row_count\":2}\n"
 	   "{\"r.name\":\"argo\",\"r.battery\":80}\n{\"r.name\":\"brook\",\"r.battery\":null}\n");
 	is(ROVERS, "kv", 80, false,
-	   "2 rows from branch main via rover_list\nrow 1\nr.name: argo\nr.battery: 80\n\nrow 2\nr.name: brook\nr.battery: null\n");
+	   "2 rows from branch main via rover_list\nrow 1\nr.name: argo\nr.battery: 80\n\nrow 2\nr.name: "
+	   "brook\nr.battery: null\n");
 	is(ROVERS, "table", 80, false,
-	   "2 rows from branch main via rover_list\nr.name | r.battery\n-------+----------\nargo   | 80       \nbrook  | null     \n");
+	   "2 rows from branch main via rover_list\nr.name | r.battery\n-------+----------\nargo   | 80       \nbrook  "
+	   "| null     \n");
 }
 
 static void pretty(void)
 {
 	is(NOTHING, "json", 80, false,
-	   "{\n  \"query_name\": \"rover_list\",\n  \"target\": {\n    \"branch\": \"main\",\n    \"snapshot\": null\n  },\n"
+	   "{\n  \"query_name\": \"rover_list\",\n  \"target\": {\n    \"branch\": \"main\",\n    \"snapshot\": null\n "
+	   " },\n"
 	   "  \"row_count\": 0,\n  \"columns\": [\n    \"r.name\",\n    \"r.battery\"\n  ],\n  \"rows\": []\n}\n");
 }
 
@@ -56,8 +62,10 @@ static void no_rows(void)
 {
 	is(NOTHING, "csv", 80, false, "r.name,r.battery\n");
 	is(NOTHING, "kv", 80, false, "0 rows from branch main via rover_list\n(no rows)\n");
-	is(NOTHING, "table", 80, false, "0 rows from branch main via rover_list\nr.name | r.battery\n-------+----------\n");
-	is(HEAD "\"row_count\":0,\"rows\":[]}", "table", 80, false, "0 rows from branch main via rover_list\n(no rows)\n");
+	is(NOTHING, "table", 80, false,
+	   "0 rows from branch main via rover_list\nr.name | r.battery\n-------+----------\n");
+	is(HEAD "\"row_count\":0,\"rows\":[]}", "table", 80, false,
+	   "0 rows from branch main via rover_list\n(no rows)\n");
 }
 
 static void columns_from_rows(void)
@@ -68,7 +76,8 @@ static void columns_from_rows(void)
 
 static void snapshots(void)
 {
-	is("{\"query_name\":\"q\",\"target\":{\"branch\":null,\"snapshot\":\"01J8\"},\"row_count\":1,\"columns\":[\"v\"],"
+	is("{\"query_name\":\"q\",\"target\":{\"branch\":null,\"snapshot\":\"01J8\"},\"row_count\":1,\"columns\":["
+	   "\"v\"],"
 	   "\"rows\":[{\"v\":1}]}",
 	   "kv", 80, false, "1 rows from snapshot 01J8 via q\nrow 1\nv: 1\n");
 }
@@ -97,14 +106,16 @@ static void widths(void)
 	cell_is("\"\xc3\xa9\xc3\xa9\xc3\xa9\"", "table", 80, false, T "v  \n---\n\xc3\xa9\xc3\xa9\xc3\xa9\n");
 	cell_is("\"\xc3\xa9\xc3\xa9\xc3\xa9\"", "table", 2, false, T "v \n--\n\xc3\xa9…\n");
 	cell_is("\"abc\"", "table", 1, false, T "v\n-\na\n");
-	is("{\"query_name\":\"q\",\"target\":{\"branch\":\"b\",\"snapshot\":null},\"row_count\":1,\"columns\":[\"a_long_header\",\"w\"],"
+	is("{\"query_name\":\"q\",\"target\":{\"branch\":\"b\",\"snapshot\":null},\"row_count\":1,\"columns\":[\"a_"
+	   "long_header\",\"w\"],"
 	   "\"rows\":[{\"a_long_header\":\"abcdefghij\",\"w\":1}]}",
 	   "table", 4, false, T "a_long_header | w\n---------+--\nabcdefg… | 1\n");
 }
 
 static void wrapped(void)
 {
-	is("{\"query_name\":\"q\",\"target\":{\"branch\":\"b\",\"snapshot\":null},\"row_count\":1,\"columns\":[\"v\",\"w\"],"
+	is("{\"query_name\":\"q\",\"target\":{\"branch\":\"b\",\"snapshot\":null},\"row_count\":1,\"columns\":[\"v\","
+	   "\"w\"],"
 	   "\"rows\":[{\"v\":\"abcdef\",\"w\":1}]}",
 	   "table", 4, true, T "v    | w\n-----+--\nabcd | 1\nef   |  \n");
 }
@@ -121,10 +132,8 @@ static void refused(void)
 	sb_free(&out);
 }
 
-CHECK_MAIN("cli/read_format",
-	   { "CLI-44 the samples of csv, jsonl, kv and table match byte for byte", samples },
-	   { "CLI-44 json is the pretty-printed envelope", pretty },
-	   { "results without rows", no_rows },
+CHECK_MAIN("cli/read_format", { "CLI-44 the samples of csv, jsonl, kv and table match byte for byte", samples },
+	   { "CLI-44 json is the pretty-printed envelope", pretty }, { "results without rows", no_rows },
 	   { "columns that the envelope does not name are the sorted union of row keys", columns_from_rows },
 	   { "a snapshot is named in the header line", snapshots },
 	   { "the text of values, and which of them csv quotes", values },
