@@ -497,23 +497,11 @@ static const struct store_ops s3_ops = {
 	.log_trim = s3_log_trim,
 };
 
-static const char *process_env(void *arg, const char *name)
-{
-	(void)arg;
-	return getenv(name);
-}
-
 int s3_store_open(const char *rest, const struct store_open_opts *opts, struct store **out, struct err *e)
 {
 	struct s3_store *s3 = mem_zalloc(sizeof(*s3));
-	const struct s3_config *c = opts->s3;
-	struct s3_config from_env;
+	const struct s3_config *c = opts->s3 ? opts->s3 : s3_config_default;
 	int rc;
-
-	if (!c) {
-		s3_config_from_env(process_env, NULL, &from_env);
-		c = &from_env;
-	}
 
 	pthread_mutex_init(&s3->lock, NULL);
 	s3->base.ops = &s3_ops;

@@ -4,6 +4,16 @@
 
 #include <omnigraph/store.h>
 
+#include "fs/store_priv.h"
+
+static const struct s3_config nothing;
+const struct s3_config *s3_config_default = &nothing;
+
+void store_set_s3_default(const struct s3_config *c)
+{
+	s3_config_default = c ? c : &nothing;
+}
+
 static const char *lookup(s3_getenv_fn get, void *arg, const char *name)
 {
 	const char *v = get(arg, name);

@@ -45,6 +45,7 @@ int store_put_each(struct store *s, struct store_put_req *reqs, size_t n, struct
 /* Backends. @root: absolute path without trailing '/' ("" is the root directory). */
 int file_store_open(const char *root, const struct store_open_opts *opts, struct store **out, struct err *e);
 /* @rest: "bucket[/prefix]" */
+extern const struct s3_config *s3_config_default; /* never NULL */
 int s3_store_open(const char *rest, const struct store_open_opts *opts, struct store **out, struct err *e);
 int mem_store_open(const char *name, const struct store_open_opts *opts, struct store **out, struct err *e);
 

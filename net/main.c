@@ -16,6 +16,7 @@
 
 #include <omnigraph/failpoint.h>
 #include <omnigraph/limits.h>
+#include <omnigraph/store.h>
 
 #include "net/boot.h"
 #include "net/http.h"
@@ -255,6 +256,20 @@ static int run(const struct command_line *c, struct err *e)
 	return rc;
 }
 
+static const char *s3_env(void *arg, const char *name)
+{
+	(void)arg;
+	return getenv(name);
+}
+
+static void configure_s3(void)
+{
+	static struct s3_config c;
+
+	s3_config_from_env(s3_env, NULL, &c);
+	store_set_s3_default(&c);
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line c;
@@ -272,6 +287,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	catch_signals();
+	configure_s3();
 	if (run(&c, &e)) {
 		fprintf(stderr, "Error: %s\n", err_msg(&e));
 		status = 1;

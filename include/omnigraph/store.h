@@ -118,9 +118,15 @@ typedef const char *(*s3_getenv_fn)(void *arg, const char *name);
  */
 void s3_config_from_env(s3_getenv_fn get, void *arg, struct s3_config *out);
 
+/*
+ * What stores at s3:// are opened with when their opts name no settings. A program says it once, before it opens a store and starts
+ * threads; @c and its strings must stay. NULL, as at the start: no settings, so that opening fails naming AWS_ACCESS_KEY_ID.
+ */
+void store_set_s3_default(const struct s3_config *c);
+
 struct store_open_opts {
 	bool read_only; /* no operation may change anything, not even a lock, temp or cache file; writes are -EROFS */
-	const struct s3_config *s3; /* for s3://; NULL: as the environment of the process says */
+	const struct s3_config *s3; /* for s3://; NULL: what store_set_s3_default() was given */
 };
 
 /*

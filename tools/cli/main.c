@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <omnigraph/failpoint.h>
+#include <omnigraph/store.h>
 
 #include "tools/cli/cli.h"
 
@@ -39,6 +40,20 @@ static int configure_failpoints(void)
 	return EXIT_DONE;
 }
 
+static const char *s3_env(void *arg, const char *name)
+{
+	(void)arg;
+	return getenv(name);
+}
+
+static void configure_s3(void)
+{
+	static struct s3_config c;
+
+	s3_config_from_env(s3_env, NULL, &c);
+	store_set_s3_default(&c);
+}
+
 /* Help and version go through stdio: a full disk under it is an error there too. */
 static int finish(int status)
 {
@@ -64,6 +79,7 @@ int main(int argc, char **argv)
 	status = args_parse(argc, argv, &inv);
 	if (!status)
 		status = configure_failpoints();
+	configure_s3();
 	if (!status)
 		status = scope_check(&inv);
 	if (!status)
