@@ -11,6 +11,7 @@
 #include <omnigraph/util.h>
 
 #define KV_MAX 32
+#define LINE_TYPICAL 256 /* bytes that hold most lines */
 
 struct rule {
 	struct str target; /* matches itself and what is below it ("a" covers "a::b" and "a.b") */
@@ -248,6 +249,7 @@ void log_event(struct logger *l, enum log_level level, const char *target, const
 	if (!log_enabled(l, level, target))
 		return;
 	time_format_us(ts, time_now_us(), 6);
+	sb_grow(&b, LINE_TYPICAL);
 	if (l->json)
 		json_line(&b, ts, level, target, message, fields, n);
 	else

@@ -5,14 +5,24 @@
 
 #define PREFIX "Failed to deserialize query string: "
 
-/* UTF-8 text without NUL, or false. */
+/* UTF-8 without NUL, copied to @a; or false. */
+static bool take_text(struct arena *a, struct str s, struct str *out)
+{
+	if (!utf8_valid(s) || (s.n && memchr(s.s, 0, s.n)))
+		return false;
+	*out = arena_str(a, s);
+	return true;
+}
+
 static bool decode(struct arena *a, struct str raw, bool plus, struct str *out)
 {
 	struct strbuf b = STRBUF_INIT;
-	bool ok = percent_decode(&b, raw, plus) && utf8_valid(sb_str(&b)) && (!b.n || !memchr(b.s, 0, b.n));
+	bool ok;
 
-	if (ok)
-		*out = arena_str(a, sb_str(&b));
+	/* most text has nothing to decode */
+	if (!raw.n || (!memchr(raw.s, '%', raw.n) && !(plus && memchr(raw.s, '+', raw.n))))
+		return take_text(a, raw, out);
+	ok = percent_decode(&b, raw, plus) && take_text(a, sb_str(&b), out);
 	sb_free(&b);
 	return ok;
 }
