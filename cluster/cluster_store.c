@@ -47,7 +47,7 @@ const char *cluster_display(const struct cluster_store *cs, struct arena *a, con
 	return arena_printf(a, "%s%s%s", cs->root, slash ? "" : "/", key);
 }
 
-const char *graph_root_key(struct arena *a, const char *graph)
+static const char *graph_root_key(struct arena *a, const char *graph)
 {
 	return arena_printf(a, "graphs/%s.omni", graph);
 }
@@ -57,7 +57,7 @@ const char *graph_root(const struct cluster_store *cs, struct arena *a, const ch
 	return cluster_display(cs, a, graph_root_key(a, graph));
 }
 
-const char *cluster_key_of(const struct cluster_store *cs, const char *display)
+static const char *cluster_key_of(const struct cluster_store *cs, const char *display)
 {
 	size_t n = strlen(cs->root);
 
@@ -121,7 +121,7 @@ int cluster_get(const struct cluster_store *cs, const char *key, uint64_t max, s
 	return rc;
 }
 
-const char *payload_key(struct arena *a, const char *address, const char *digest)
+static const char *payload_key(struct arena *a, const char *address, const char *digest)
 {
 	const char *rest;
 

@@ -32,11 +32,8 @@ void cluster_store_close(struct cluster_store *cs);
 
 /* "<root>/<key>", in @a. */
 const char *cluster_display(const struct cluster_store *cs, struct arena *a, const char *key);
-/* Key of a graph root, and its display form. */
-const char *graph_root_key(struct arena *a, const char *graph);
+/* Display form of a graph root. */
 const char *graph_root(const struct cluster_store *cs, struct arena *a, const char *graph);
-/* The key of a display location under this root, or NULL when it lies elsewhere. */
-const char *cluster_key_of(const struct cluster_store *cs, const char *display);
 /* A failed probe counts as present. */
 bool graph_root_exists(const struct cluster_store *cs, const char *display);
 int graph_root_delete(const struct cluster_store *cs, const char *display, struct err *e);
@@ -46,8 +43,6 @@ const char *try_delete_object(const struct cluster_store *cs, struct arena *a, c
 /* Read one object. -ENOENT only when nothing at all is there: a directory in its place is a read error. */
 int cluster_get(const struct cluster_store *cs, const char *key, uint64_t max, struct store_object *out, struct err *e);
 
-/* Catalog key of a query or policy payload. */
-const char *payload_key(struct arena *a, const char *address, const char *digest);
 enum payload_state { PAYLOAD_OK, PAYLOAD_MISSING, PAYLOAD_MISMATCH, PAYLOAD_READ_ERROR };
 /* Read and hash a payload. *content is in @a; *detail is the actual digest on a mismatch, the error text on a read error. */
 enum payload_state payload_read(const struct cluster_store *cs, struct arena *a, const char *address,

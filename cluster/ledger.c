@@ -87,14 +87,6 @@ const char *ledger_digest(const struct ledger *l, const char *address)
 	return r ? r->digest : NULL;
 }
 
-struct ledger_status *ledger_status_find(const struct ledger *l, const char *address)
-{
-	bool found;
-	size_t i = position(l->statuses, l->n_statuses, sizeof(*l->statuses), address, &found);
-
-	return found ? &l->statuses[i] : NULL;
-}
-
 static struct ledger_status *status_put(struct ledger *l, const char *address)
 {
 	bool found;

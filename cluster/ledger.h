@@ -68,7 +68,6 @@ struct ledger_resource *ledger_put(struct ledger *l, const char *address);
 void ledger_remove(struct ledger *l, const char *address);
 const char *ledger_digest(const struct ledger *l, const char *address); /* NULL when absent */
 
-struct ledger_status *ledger_status_find(const struct ledger *l, const char *address);
 /* Replace a status. @condition and @message may be NULL. */
 void ledger_status_set(struct ledger *l, const char *address, const char *status, const char *condition,
 		       const char *message);

@@ -59,8 +59,6 @@ static inline struct file_store *to_file_store(struct store *s)
 
 /* "<root>/<key><suffix>" into @out; -ENAMETOOLONG. An empty key is the root itself. */
 int file_path(const struct file_store *fs, const char *key, const char *suffix, char out[PATH_MAX]);
-/* mkdir -p with every new directory fsynced into its parent. */
-int file_mkdirs(const char *path);
 /* Open the directory of @key; with @create make it. *name points at the last component of @key. */
 int file_open_dir(const struct file_store *fs, const char *key, bool create, const char **name);
 /* fsync a directory; file systems that cannot are taken to need none. */

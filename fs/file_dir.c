@@ -63,7 +63,7 @@ static int make_one(char *path)
 	return sync_parent(path);
 }
 
-int file_mkdirs(const char *path)
+static int file_mkdirs(const char *path)
 {
 	char p[PATH_MAX];
 	size_t n = strlen(path), at = n;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* UTF-8 as of RFC 3629, section 4: the byte ranges of its ABNF. */
+#include <utf8proc.h>
+
 #include <omnigraph/str.h>
 
 /* Length of the valid character at @p, 0 when there is none. */
@@ -131,4 +133,21 @@ size_t utf8_len(struct str a)
 	for (size_t i = 0; i < a.n; i++)
 		count += ((unsigned char)a.s[i] & 0xc0) != 0x80;
 	return count;
+}
+
+bool utf8_is_alphanumeric(uint32_t cp)
+{
+	switch (utf8proc_category((utf8proc_int32_t)cp)) {
+	case UTF8PROC_CATEGORY_LU:
+	case UTF8PROC_CATEGORY_LL:
+	case UTF8PROC_CATEGORY_LT:
+	case UTF8PROC_CATEGORY_LM:
+	case UTF8PROC_CATEGORY_LO:
+	case UTF8PROC_CATEGORY_ND:
+	case UTF8PROC_CATEGORY_NL:
+	case UTF8PROC_CATEGORY_NO:
+		return true;
+	default:
+		return false;
+	}
 }

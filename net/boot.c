@@ -167,6 +167,26 @@ static int run_steps(struct boot *b, struct err *e)
 	return rc ? rc : finish(b, e);
 }
 
+static void free_graph(struct served_graph *g)
+{
+	for (size_t i = 0; i < g->n_queries; i++)
+		stored_destroy(&g->queries[i]);
+	free(g->queries);
+	graph_close(g->graph);
+	embedder_free(g->embedder);
+	free(g->embed_why);
+	if (g->policy)
+		g->policy->free(g->policy);
+	memset(g, 0, sizeof(*g));
+}
+
+static void boot_graph_release(struct boot_graph *bg)
+{
+	free_graph(&bg->g);
+	free(bg->failure);
+	bg->failure = NULL;
+}
+
 int server_boot(const struct boot_options *o, struct server **out, struct err *e)
 {
 	struct boot b = { .o = o, .srv = mem_zalloc(sizeof(*b.srv)) };
@@ -184,26 +204,6 @@ int server_boot(const struct boot_options *o, struct server **out, struct err *e
 	else
 		*out = b.srv;
 	return rc;
-}
-
-static void free_graph(struct served_graph *g)
-{
-	for (size_t i = 0; i < g->n_queries; i++)
-		stored_destroy(&g->queries[i]);
-	free(g->queries);
-	graph_close(g->graph);
-	embedder_free(g->embedder);
-	free(g->embed_why);
-	if (g->policy)
-		g->policy->free(g->policy);
-	memset(g, 0, sizeof(*g));
-}
-
-void boot_graph_release(struct boot_graph *bg)
-{
-	free_graph(&bg->g);
-	free(bg->failure);
-	bg->failure = NULL;
 }
 
 void boot_graph_fail(struct boot_graph *bg, const char *why)

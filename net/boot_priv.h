@@ -29,12 +29,7 @@ int boot_open(struct boot *b, struct err *e);
 
 /* The embedder of a graph with an applied profile (spec/server.md 9.1). */
 int boot_profile(const struct boot_options *o, const struct serving_embedding *p, struct embedder **out, struct err *e);
-/* Timing variables of spec/server.md 9.5 into @cfg. */
-struct embed_config;
-void boot_embed_timing(const struct boot_options *o, struct embed_config *cfg);
 
-/* Release what a graph holds; its place stays. */
-void boot_graph_release(struct boot_graph *bg);
 void boot_graph_fail(struct boot_graph *bg, const char *why);
 
 #endif

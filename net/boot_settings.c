@@ -67,7 +67,7 @@ static uint32_t env_u32(const struct boot_options *o, const char *name)
 	return v && str_to_u64(str_trim_ascii(str_from(v)), &n) && n <= UINT32_MAX ? (uint32_t)n : 0;
 }
 
-void boot_embed_timing(const struct boot_options *o, struct embed_config *cfg)
+static void boot_embed_timing(const struct boot_options *o, struct embed_config *cfg)
 {
 	const char *deadline = o->env("OMNIGRAPH_EMBED_DEADLINE_MS");
 	uint64_t n;

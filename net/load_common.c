@@ -46,19 +46,6 @@ int load_authorize(struct request *r, const struct load_request *l, bool missing
 	return rc ? rc : authorize(r, "change", l->branch, NULL);
 }
 
-static void put_counts(struct json_writer *w, const char *key, const struct load_count *c, uint32_t n)
-{
-	jw_keyz(w, key);
-	jw_begin_array(w);
-	for (uint32_t i = 0; i < n; i++) {
-		jw_begin_object(w);
-		jw_kstr(w, "name", c[i].name);
-		jw_ku64(w, "entities_loaded", c[i].n);
-		jw_end_object(w);
-	}
-	jw_end_array(w);
-}
-
 void load_put_result(struct request *r, const struct load_request *l, const struct load_result *res, bool with_uri)
 {
 	struct json_writer w;
@@ -71,8 +58,8 @@ void load_put_result(struct request *r, const struct load_request *l, const stru
 	jw_kstrz(&w, "base_branch", l->from);
 	jw_kbool(&w, "branch_created", res->branch_created);
 	jw_kstrz(&w, "mode", mode_name(l->mode));
-	put_counts(&w, "nodes", res->nodes, res->n_nodes);
-	put_counts(&w, "edges", res->edges, res->n_edges);
+	load_counts_json(&w, "nodes", res->nodes, res->n_nodes);
+	load_counts_json(&w, "edges", res->edges, res->n_edges);
 	jw_ku64(&w, "total_entities", res->total);
 	jw_kstrz(&w, "actor_id", r->actor);
 	jw_keyz(&w, "commit");

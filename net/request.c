@@ -133,7 +133,7 @@ static enum http_next answer_now(struct request *r, int rc)
 
 /* --- stages 1 to 6, before the body ---------------------------------------------------------------------- */
 
-struct served_graph *server_graph(struct server *s, struct str id)
+static struct served_graph *server_graph(struct server *s, struct str id)
 {
 	size_t lo = 0, hi = s->n_graphs;
 

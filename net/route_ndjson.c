@@ -241,6 +241,14 @@ static void ndjson_job(void *arg)
 
 /* --- the event loop ---------------------------------------------------------------------------------------------- */
 
+/* Until the worker has room or an answer. u->lock is held, or no worker is there yet. */
+static enum http_next pause_upload(struct request *r)
+{
+	r->upload->paused = true;
+	http_pause(r->x);
+	return HTTP_PAUSED;
+}
+
 enum http_next ndjson_headers(struct request *r)
 {
 	struct upload *u = r->upload;
@@ -248,8 +256,7 @@ enum http_next ndjson_headers(struct request *r)
 
 	if (!u->started) {
 		u->started = true;
-		u->paused = true;
-		http_pause(r->x);
+		pause_upload(r);
 		if (!thread_pool_submit(r->srv->streams, ndjson_job, r)) {
 			request_answer(r, request_fail(r, 500, "internal",
 						       "the server has too many requests waiting; try again"));
@@ -313,11 +320,8 @@ enum http_next ndjson_body(struct request *r, const char *data, size_t n, size_t
 	} else {
 		*used = put(u, data, n);
 		u->total += *used;
-		if (*used < n) {
-			u->paused = true;
-			http_pause(r->x);
-			next = HTTP_PAUSED;
-		}
+		if (*used < n)
+			next = pause_upload(r);
 	}
 	pthread_cond_signal(&u->data);
 	pthread_mutex_unlock(&u->lock);
@@ -331,11 +335,8 @@ enum http_next ndjson_end(struct request *r)
 
 	pthread_mutex_lock(&u->lock);
 	u->eof = true;
-	if (!u->finished) {
-		u->paused = true;
-		http_pause(r->x);
-		next = HTTP_PAUSED;
-	}
+	if (!u->finished)
+		next = pause_upload(r);
 	pthread_cond_signal(&u->data);
 	pthread_mutex_unlock(&u->lock);
 	return next;

@@ -113,7 +113,6 @@ void request_answer(struct request *r, int rc);
 void request_finish(struct request *r, int rc);
 void request_put(struct request *r);
 
-struct served_graph *server_graph(struct server *s, struct str id);
 /* Requests kept for reuse. */
 void server_free_spare(struct server *s);
 

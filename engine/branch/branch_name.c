@@ -5,8 +5,6 @@
 #endif
 #include <string.h>
 
-#include <utf8proc.h>
-
 #include <omnigraph/graph.h>
 #include <omnigraph/limits.h>
 #include <omnigraph/mem.h>
@@ -20,19 +18,7 @@ static int invalid(struct str name, const char *why, struct err *e)
 
 static bool name_char(uint32_t cp)
 {
-	switch (utf8proc_category((utf8proc_int32_t)cp)) {
-	case UTF8PROC_CATEGORY_LU:
-	case UTF8PROC_CATEGORY_LL:
-	case UTF8PROC_CATEGORY_LT:
-	case UTF8PROC_CATEGORY_LM:
-	case UTF8PROC_CATEGORY_LO:
-	case UTF8PROC_CATEGORY_ND:
-	case UTF8PROC_CATEGORY_NL:
-	case UTF8PROC_CATEGORY_NO:
-		return true;
-	default:
-		return cp == '.' || cp == '-' || cp == '_' || cp == '/';
-	}
+	return utf8_is_alphanumeric(cp) || cp == '.' || cp == '-' || cp == '_' || cp == '/';
 }
 
 static bool contains(struct str s, const char *part)

@@ -110,7 +110,7 @@ static bool parse_members(const struct json *root, struct branch_ref *r)
 	return ok;
 }
 
-int ref_parse(struct graph *g, const char *key, struct str text, struct branch_ref *out, struct err *e)
+static int ref_parse(struct graph *g, const char *key, struct str text, struct branch_ref *out, struct err *e)
 {
 	struct arena a = ARENA_INIT;
 	struct json *root = NULL;

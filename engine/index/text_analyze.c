@@ -14,23 +14,6 @@
 
 /* --- splitting -------------------------------------------------------------------------------------------------------- */
 
-static bool is_word_char(uint32_t cp)
-{
-	switch (utf8proc_category((utf8proc_int32_t)cp)) {
-	case UTF8PROC_CATEGORY_LU:
-	case UTF8PROC_CATEGORY_LL:
-	case UTF8PROC_CATEGORY_LT:
-	case UTF8PROC_CATEGORY_LM:
-	case UTF8PROC_CATEGORY_LO:
-	case UTF8PROC_CATEGORY_ND:
-	case UTF8PROC_CATEGORY_NL:
-	case UTF8PROC_CATEGORY_NO:
-		return true;
-	default:
-		return false;
-	}
-}
-
 bool text_next_word(struct str *rest, struct str *word)
 {
 	const char *p = rest->s, *end = rest->s + rest->n, *start = NULL;
@@ -39,7 +22,7 @@ bool text_next_word(struct str *rest, struct str *word)
 		const char *at = p;
 		bool in = (unsigned char)*p < 0x80
 				  ? (p++, (*at >= '0' && *at <= '9') || ((*at | 32) >= 'a' && (*at | 32) <= 'z'))
-				  : is_word_char(utf8_next(&p, end));
+				  : utf8_is_alphanumeric(utf8_next(&p, end));
 
 		if (in && !start)
 			start = at;

@@ -31,28 +31,31 @@ static void cut(struct strbuf *b)
 	sb_addz(b, "...");
 }
 
+/* @b, which is freed, as far as a message shows it. */
+static const char *shown(struct arena *a, struct strbuf *b)
+{
+	const char *s;
+
+	cut(b);
+	s = arena_strdup(a, b->s ? b->s : "");
+	sb_free(b);
+	return s;
+}
+
 const char *load_shown(struct arena *a, const struct json *v)
 {
 	struct strbuf b = STRBUF_INIT;
-	const char *s;
 
 	json_compact(&b, v);
-	cut(&b);
-	s = arena_strdup(a, b.s ? b.s : "");
-	sb_free(&b);
-	return s;
+	return shown(a, &b);
 }
 
 static const char *shown_text(struct arena *a, struct str text)
 {
 	struct strbuf b = STRBUF_INIT;
-	const char *s;
 
 	sb_adds(&b, text);
-	cut(&b);
-	s = arena_strdup(a, b.s ? b.s : "");
-	sb_free(&b);
-	return s;
+	return shown(a, &b);
 }
 
 static enum outcome out_of_range(const struct conversion *c, const struct json *v)

@@ -256,3 +256,16 @@ void load_result_clear(struct load_result *r)
 	arena_free(&r->arena);
 	*r = (struct load_result){ 0 };
 }
+
+void load_counts_json(struct json_writer *w, const char *key, const struct load_count *c, uint32_t n)
+{
+	jw_keyz(w, key);
+	jw_begin_array(w);
+	for (uint32_t i = 0; i < n; i++) {
+		jw_begin_object(w);
+		jw_kstr(w, "name", c[i].name);
+		jw_ku64(w, "entities_loaded", c[i].n);
+		jw_end_object(w);
+	}
+	jw_end_array(w);
+}

@@ -65,11 +65,12 @@ struct expr {
 
 enum cmp_op { OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_CONTAINS, OP_STARTS_WITH };
 
-struct prop_match {
+/* `name: value` of a pattern or an assignment. */
+struct prop_value {
 	struct str name;
 	struct expr *value; /* literal, parameter or now() */
 	uint32_t line, column;
-	uint32_t prop; /* resolved: property index */
+	uint32_t prop; /* resolved: property index; TUPLE_SRC for `from`, TUPLE_DST for `to` of an edge insert */
 };
 
 enum clause_kind { CL_NODE, CL_TRAVERSAL, CL_FILTER, CL_TEXT, CL_NOT };
@@ -81,7 +82,7 @@ struct clause {
 		struct {
 			struct str var, type_name;
 			uint32_t n_matches;
-			struct prop_match *matches;
+			struct prop_value *matches;
 			/* resolved */
 			uint32_t v;
 			const struct type *type;
@@ -121,19 +122,12 @@ struct ordering {
 
 enum stmt_kind { ST_INSERT, ST_UPDATE, ST_DELETE };
 
-struct assignment {
-	struct str name;
-	struct expr *value;
-	uint32_t line, column;
-	uint32_t prop; /* resolved: property index; TUPLE_SRC for `from`, TUPLE_DST for `to` of an edge insert */
-};
-
 struct stmt {
 	enum stmt_kind kind;
 	struct str type_name;
 	uint32_t line, column;
 	uint32_t n_assign;
-	struct assignment *assign;
+	struct prop_value *assign;
 	/* where: update, delete */
 	struct str where_name;
 	enum cmp_op where_op;
@@ -197,5 +191,8 @@ int query_make_plan(struct query *q, struct err *e);
 
 /* engine/query/literal.c: value of a literal or parameter converted for a property (execution-time rules of spec/query.md 10.5, 14.3). */
 int literal_value(const struct literal *l, struct arena *a, struct val *out, struct err *e);
+
+/* "search", "count", ...; "" for what is no call. */
+const char *expr_call_name(const struct expr *x);
 
 #endif

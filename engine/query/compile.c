@@ -42,8 +42,3 @@ const struct catalog *query_catalog(const struct query *q)
 {
 	return q->catalog;
 }
-
-uint32_t query_param_count(const struct query *q)
-{
-	return q->decl.n_params;
-}

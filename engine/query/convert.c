@@ -258,3 +258,28 @@ struct val value_for_compare(const struct val *v, const struct prop_type *t)
 		return *v;
 	return (struct val){ .kind = VAL_F32, .f = (float)as_double(v) };
 }
+
+bool cmp_holds(enum cmp_op op, const struct val *l, const struct val *r)
+{
+	bool ok;
+	int c = val_compare(l, r, &ok);
+
+	if (!ok)
+		return false;
+	switch (op) {
+	case OP_EQ:
+		return c == 0;
+	case OP_NE:
+		return c != 0;
+	case OP_LT:
+		return c < 0;
+	case OP_LE:
+		return c <= 0;
+	case OP_GT:
+		return c > 0;
+	case OP_GE:
+		return c >= 0;
+	default:
+		return false;
+	}
+}

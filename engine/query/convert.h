@@ -37,4 +37,7 @@ int value_for_prop(const struct val *v, const struct prop *p, struct arena *a, s
 /* @v as compared with a property of type @t (spec/query.md 5): numbers are rounded to F32 beside an F32 property. */
 struct val value_for_compare(const struct val *v, const struct prop_type *t);
 
+/* @l @op @r of two non-null values; false when their kinds do not compare (val_compare). */
+bool cmp_holds(enum cmp_op op, const struct val *l, const struct val *r);
+
 #endif

@@ -36,9 +36,9 @@ static struct expr *copy_expr(struct arena *a, const struct expr *src)
 	return x;
 }
 
-static struct prop_match *copy_matches(struct arena *a, const struct prop_match *src, uint32_t n)
+static struct prop_value *copy_matches(struct arena *a, const struct prop_value *src, uint32_t n)
 {
-	struct prop_match *m = arena_memdup(a, src, sizeof(*src) * n);
+	struct prop_value *m = arena_memdup(a, src, sizeof(*src) * n);
 
 	for (uint32_t i = 0; i < n; i++) {
 		m[i].name = copy_str(a, src[i].name);

@@ -6,6 +6,7 @@
 #include <omnigraph/limits.h>
 #include <omnigraph/util.h>
 
+#include "engine/query/convert.h"
 #include "engine/query/exec.h"
 
 /* --- constants --------------------------------------------------------------------------------------- */
@@ -230,37 +231,12 @@ bool eval_convert(const struct prop_type *t, const struct val *v, struct val *ou
 
 /* --- tests ------------------------------------------------------------------------------------------------- */
 
-static bool holds(enum cmp_op op, const struct val *l, const struct val *r)
-{
-	bool ok;
-	int c = val_compare(l, r, &ok);
-
-	if (!ok)
-		return false;
-	switch (op) {
-	case OP_EQ:
-		return c == 0;
-	case OP_NE:
-		return c != 0;
-	case OP_LT:
-		return c < 0;
-	case OP_LE:
-		return c <= 0;
-	case OP_GT:
-		return c > 0;
-	case OP_GE:
-		return c >= 0;
-	default:
-		return false;
-	}
-}
-
 static bool has_member(const struct val *list, const struct val *v)
 {
 	if (list->kind != VAL_LIST)
 		return false;
 	for (uint32_t i = 0; i < list->n; i++) {
-		if (list->list[i].kind != VAL_NULL && holds(OP_EQ, &list->list[i], v))
+		if (list->list[i].kind != VAL_NULL && cmp_holds(OP_EQ, &list->list[i], v))
 			return true;
 	}
 	return false;
@@ -348,7 +324,7 @@ static bool test_values(struct run *r, const struct plan_test *t)
 		return false;
 	switch (t->kind) {
 	case TEST_COMPARE:
-		return holds(t->op, &a, &b);
+		return cmp_holds(t->op, &a, &b);
 	case TEST_PREFIX:
 		return a.kind == VAL_STR && b.kind == VAL_STR && str_starts(val_text(&a), val_text(&b));
 	case TEST_CONTAINS:
@@ -360,7 +336,7 @@ static bool test_values(struct run *r, const struct plan_test *t)
 	}
 }
 
-bool eval_test(struct run *r, const struct plan_test *t)
+static bool eval_test(struct run *r, const struct plan_test *t)
 {
 	if (r->scratch.total)
 		arena_reset(&r->scratch);

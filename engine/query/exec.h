@@ -104,7 +104,6 @@ static inline bool run_tick(struct run *r)
 bool eval_consts(struct run *r);
 /* Value of an operand for the current row. Lists live in @a. */
 void eval_operand(struct run *r, const struct operand *o, struct arena *a, struct val *out);
-bool eval_test(struct run *r, const struct plan_test *t);
 bool eval_tests(struct run *r, const struct plan_test *t, uint32_t n);
 /* @v as a value of the property type @t, equal by the comparison rules; false when there is none (then nothing can equal it). */
 bool eval_convert(const struct prop_type *t, const struct val *v, struct val *out);
@@ -117,7 +116,6 @@ bool block_next(struct run *r, const struct plan_block *b);
 
 /* --- exec_expand.c -------------------------------------------------------------------------------------- */
 
-void rowset_reset(struct rowset *s);
 /* False when the row was there. */
 bool rowset_add(struct rowset *s, struct arena *a, rowref row);
 /* Index in insertion order, or SIZE_MAX. */

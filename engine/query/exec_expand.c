@@ -21,7 +21,7 @@ static size_t slot_of(const struct rowset *s, rowref row)
 }
 
 /* Entries are cleared one by one: a large table that held few rows is not worth sweeping. */
-void rowset_reset(struct rowset *s)
+static void rowset_reset(struct rowset *s)
 {
 	if (s->hashed && s->n >= s->n_slots / 8) {
 		memset(s->slots, 0, s->n_slots * sizeof(*s->slots));

@@ -39,30 +39,7 @@ static int make_predicate(struct mutation *m, const struct stmt *st, const struc
 
 static bool holds(const struct predicate *p, const struct val *cell)
 {
-	bool ok;
-	int c;
-
-	if (p->never || val_is_null(cell))
-		return false;
-	c = val_compare(cell, &p->v, &ok);
-	if (!ok)
-		return false;
-	switch (p->op) {
-	case OP_EQ:
-		return c == 0;
-	case OP_NE:
-		return c != 0;
-	case OP_LT:
-		return c < 0;
-	case OP_LE:
-		return c <= 0;
-	case OP_GT:
-		return c > 0;
-	case OP_GE:
-		return c >= 0;
-	default:
-		return false;
-	}
+	return !p->never && !val_is_null(cell) && cmp_holds(p->op, cell, &p->v);
 }
 
 static bool base_row_holds(struct mutation *m, const struct predicate *p, rowref r)

@@ -207,6 +207,18 @@ int parse_value(struct parser *p, struct expr **out)
 	return literal_expr(p, out);
 }
 
+int parse_prop_value(struct parser *p, struct prop_value *out)
+{
+	int rc;
+
+	out->line = p->tok.line;
+	out->column = p->tok.column;
+	rc = expect_ident(p, "a property name", &out->name);
+	if (!rc)
+		rc = expect_punct(p, ':');
+	return rc ? rc : parse_value(p, &out->value);
+}
+
 static int parse_var_or_prop(struct parser *p, struct expr **out)
 {
 	struct expr *x;

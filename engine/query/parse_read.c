@@ -62,18 +62,9 @@ static int parse_match_list(struct parser *p, struct clause *c)
 	int rc;
 
 	do {
-		struct prop_match *m;
-
 		if (c->node.n_matches && at_punct(p, '}'))
 			break; /* trailing comma */
-		m = PUSH(p->a, c->node.matches, c->node.n_matches, cap);
-		m->line = p->tok.line;
-		m->column = p->tok.column;
-		rc = expect_ident(p, "a property name", &m->name);
-		if (!rc)
-			rc = expect_punct(p, ':');
-		if (!rc)
-			rc = parse_value(p, &m->value);
+		rc = parse_prop_value(p, PUSH(p->a, c->node.matches, c->node.n_matches, cap));
 		if (rc)
 			return rc;
 	} while (accept_punct(p, ','));

@@ -248,15 +248,7 @@ static int parse_assigns(struct parser *p, struct stmt *st)
 	if (rc)
 		return rc;
 	do {
-		struct assignment *as = PUSH(p->a, st->assign, st->n_assign, cap);
-
-		as->line = p->tok.line;
-		as->column = p->tok.column;
-		rc = expect_ident(p, "a property name", &as->name);
-		if (!rc)
-			rc = expect_punct(p, ':');
-		if (!rc)
-			rc = parse_value(p, &as->value);
+		rc = parse_prop_value(p, PUSH(p->a, st->assign, st->n_assign, cap));
 		if (rc)
 			return rc;
 		accept_punct(p, ',');

@@ -65,7 +65,8 @@ bool accept_punct(struct parser *p, char c);
 
 /* parse_expr.c */
 int parse_string(struct parser *p, struct str *out);
-int parse_value(struct parser *p, struct expr **out); /* literal, variable or now() */
+int parse_value(struct parser *p, struct expr **out);		/* literal, variable or now() */
+int parse_prop_value(struct parser *p, struct prop_value *out); /* `name: value` */
 int parse_expr(struct parser *p, struct expr **out);
 bool at_cmp(const struct parser *p, enum cmp_op *op);
 

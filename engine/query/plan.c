@@ -63,7 +63,7 @@ bool plan_operand(struct plan_builder *b, const struct expr *ex, struct operand 
 
 const char *plan_expr_name(struct plan_builder *b, const struct expr *ex)
 {
-	static const char *const aggs[] = { "count", "sum", "avg", "min", "max" };
+	const char *call = expr_call_name(ex);
 
 	switch (ex->kind) {
 	case EX_PROP:
@@ -77,22 +77,8 @@ const char *plan_expr_name(struct plan_builder *b, const struct expr *ex)
 		return "now";
 	case EX_ALIAS:
 		return arena_printf(&b->tmp, "%.*s", STR_ARG(ex->name));
-	case EX_NEAREST:
-		return "nearest";
-	case EX_SEARCH:
-		return "search";
-	case EX_FUZZY:
-		return "fuzzy";
-	case EX_MATCH_TEXT:
-		return "match_text";
-	case EX_BM25:
-		return "bm25";
-	case EX_RRF:
-		return "rrf";
-	case EX_AGG:
-		return aggs[ex->agg];
 	default:
-		return "expression";
+		return *call ? call : "expression";
 	}
 }
 

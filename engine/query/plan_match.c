@@ -145,7 +145,7 @@ static void round_operand(struct match_builder *m, const struct operand *prop, c
 		m->b->p->consts[c->index].round_f32 = true;
 }
 
-static bool add_match(struct match_builder *m, const struct clause *c, const struct prop_match *pm)
+static bool add_match(struct match_builder *m, const struct clause *c, const struct prop_value *pm)
 {
 	const struct prop_type *pt = &c->node.type->props[pm->prop].type;
 	struct build_test *t = add_test(m, TEST_COMPARE);

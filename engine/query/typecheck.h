@@ -53,7 +53,6 @@ int tc_readable(struct tc *tc, struct expr *x, struct vtype *out);
 bool expr_is_score(const struct expr *x); /* nearest, bm25, rrf */
 bool expr_is_text(const struct expr *x);  /* search, fuzzy, match_text */
 bool expr_equal(const struct expr *a, const struct expr *b);
-const char *expr_call_name(const struct expr *x); /* "search", "count", ... */
 
 /* typecheck_value.c: the value written beside property @p of @ty */
 enum value_use { USE_MATCH, USE_ASSIGN, USE_WHERE };

@@ -39,7 +39,7 @@ static int check_node(struct tc *tc, struct clause *c)
 		return tc_error(tc, "T1: unknown node type `%.*s`", STR_ARG(c->node.type_name));
 	rc = bind_node(tc, c);
 	for (uint32_t i = 0; !rc && i < c->node.n_matches; i++) {
-		struct prop_match *m = &c->node.matches[i];
+		struct prop_value *m = &c->node.matches[i];
 		const struct prop *p = type_prop(c->node.type, m->name);
 
 		if (!p)

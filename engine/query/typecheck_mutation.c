@@ -36,7 +36,7 @@ static int resolve_target(struct tc *tc, struct stmt *st)
 
 static int check_assignment(struct tc *tc, struct stmt *st, uint32_t i, struct map *seen)
 {
-	struct assignment *as = &st->assign[i];
+	struct prop_value *as = &st->assign[i];
 	const struct prop *p = find_prop(st->type, as->name);
 
 	if (!p)

@@ -181,6 +181,19 @@ static void bound_json(const struct sc_bound *b, struct json_writer *w)
 	jw_end_object(w);
 }
 
+/* What @range or @check asks of the value. */
+static void limit_json(const struct sc_constraint *k, struct json_writer *w)
+{
+	if (k->kind == CON_CHECK) {
+		jw_kstr(w, "pattern", k->pattern);
+		return;
+	}
+	jw_keyz(w, "min");
+	bound_json(&k->min, w);
+	jw_keyz(w, "max");
+	bound_json(&k->max, w);
+}
+
 static void shape_constraint(const struct sc_constraint *k, struct json_writer *w)
 {
 	static const char *const words[] = { "Key", "Unique", "Index", "Range", "Check" };
@@ -195,14 +208,7 @@ static void shape_constraint(const struct sc_constraint *k, struct json_writer *
 	} else {
 		jw_begin_object(w);
 		jw_kstr(w, "property", k->members[0]);
-		if (k->kind == CON_RANGE) {
-			jw_keyz(w, "min");
-			bound_json(&k->min, w);
-			jw_keyz(w, "max");
-			bound_json(&k->max, w);
-		} else {
-			jw_kstr(w, "pattern", k->pattern);
-		}
+		limit_json(k, w);
 		jw_end_object(w);
 	}
 	jw_end_object(w);
@@ -242,14 +248,7 @@ static void compiled_constraint(const struct sc_type *t, const struct sc_constra
 	} else {
 		jw_keyz(w, "field");
 		field_json(t, k->members[0], w);
-		if (k->kind == CON_RANGE) {
-			jw_keyz(w, "min");
-			bound_json(&k->min, w);
-			jw_keyz(w, "max");
-			bound_json(&k->max, w);
-		} else {
-			jw_kstr(w, "pattern", k->pattern);
-		}
+		limit_json(k, w);
 	}
 	jw_end_object(w);
 }

@@ -114,7 +114,7 @@ static int write_locked(struct branch *b, struct err *e)
 	return rc;
 }
 
-int checkpoint_write(struct branch *b, struct err *e)
+static int checkpoint_write(struct branch *b, struct err *e)
 {
 	int rc;
 

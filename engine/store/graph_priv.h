@@ -32,7 +32,6 @@ struct lineage { /* where a branch's commits are: its own log, then its parent's
 };
 
 struct lineage *lineage_new(uint32_t n);
-struct lineage *lineage_copy(const struct lineage *l);
 void lineage_free(struct lineage *l);
 
 struct branch_ref { /* content of refs/<branch>.json */
@@ -167,19 +166,15 @@ int checkpoint_build(struct graph *g, const char *branch_id, const struct snapsh
 		     struct err *e);
 
 /* --- checkpoint.c --- */
-int checkpoint_write(struct branch *b, struct err *e);
 void checkpoint_consider(struct branch *b); /* branch.lock is held */
 void checkpoint_worker_stop(struct graph *g);
 
 /* --- history.c --- */
-/* ERR_NOT_FOUND "commit '<id>' not found"; where its commit is: a branch and a version. */
-int commit_find(struct graph *g, const char *id, struct branch **b, struct commit_info *ci, struct err *e);
 void past_drop(struct graph *g);
 
 /* --- engine/branch/refs.c --- */
 void ref_key(const char *name, char out[KEY_MAX]);
 int ref_read(struct graph *g, const char *name, struct branch_ref *out, struct err *e);
-int ref_parse(struct graph *g, const char *key, struct str text, struct branch_ref *out, struct err *e);
 void branch_ref_clear(struct branch_ref *r);
 int graph_authorize(struct graph *g, const char *action, const char *branch, const char *target, const char *actor,
 		    struct err *e);

@@ -16,17 +16,6 @@ struct lineage *lineage_new(uint32_t n)
 	return l;
 }
 
-struct lineage *lineage_copy(const struct lineage *l)
-{
-	struct lineage *c = lineage_new(l->n);
-
-	for (uint32_t i = 0; i < l->n; i++) {
-		c->step[i] = l->step[i];
-		c->step[i].label = l->step[i].label ? mem_strdup(l->step[i].label) : NULL;
-	}
-	return c;
-}
-
 void lineage_free(struct lineage *l)
 {
 	if (!l)

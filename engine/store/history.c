@@ -232,7 +232,7 @@ static int on_branch(void *arg, const char *name)
 	return rc;
 }
 
-int commit_find(struct graph *g, const char *id, struct branch **b, struct commit_info *ci, struct err *e)
+static int commit_find(struct graph *g, const char *id, struct branch **b, struct commit_info *ci, struct err *e)
 {
 	struct find_commit f = { .g = g, .id = id, .b = b, .ci = ci, .e = e };
 	int rc = 0;

@@ -51,7 +51,7 @@ void enc_var(struct strbuf *b, uint64_t v)
 	sb_add(b, t, n);
 }
 
-void enc_zigzag(struct strbuf *b, int64_t v)
+static void enc_zigzag(struct strbuf *b, int64_t v)
 {
 	enc_var(b, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63));
 }
@@ -174,7 +174,7 @@ uint64_t dec_var(struct dec *d)
 	return 0;
 }
 
-int64_t dec_zigzag(struct dec *d)
+static int64_t dec_zigzag(struct dec *d)
 {
 	uint64_t v = dec_var(d);
 

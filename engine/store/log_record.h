@@ -19,7 +19,6 @@
 void enc_u32(struct strbuf *b, uint32_t v);
 void enc_u64(struct strbuf *b, uint64_t v);
 void enc_var(struct strbuf *b, uint64_t v);
-void enc_zigzag(struct strbuf *b, int64_t v);
 void enc_bytes(struct strbuf *b, struct str s);
 void enc_val(struct strbuf *b, const struct val *v);
 
@@ -33,7 +32,6 @@ uint8_t dec_u8(struct dec *d);
 uint32_t dec_u32(struct dec *d);
 uint64_t dec_u64(struct dec *d);
 uint64_t dec_var(struct dec *d);
-int64_t dec_zigzag(struct dec *d);
 struct str dec_bytes(struct dec *d);
 struct str dec_raw(struct dec *d, size_t n);
 /* A count of things that take at least one byte each: more than the bytes left is damage. */

@@ -147,14 +147,6 @@ int seg_open(struct seg_cache *c, const char *digest, uint64_t rows, struct seg 
 	return 0;
 }
 
-struct seg *seg_get(struct seg *s)
-{
-	pthread_mutex_lock(&s->cache->lock);
-	s->refs++;
-	pthread_mutex_unlock(&s->cache->lock);
-	return s;
-}
-
 void seg_put(struct seg *s)
 {
 	bool last;

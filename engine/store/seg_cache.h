@@ -73,7 +73,6 @@ void seg_key(char out[128], const char *digest);
 
 /* Open seg/<digest>.arrow. @rows and @bytes are what the reference says; a difference is damage. */
 int seg_open(struct seg_cache *c, const char *digest, uint64_t rows, struct seg **out, struct err *e);
-struct seg *seg_get(struct seg *s);
 void seg_put(struct seg *s);
 /* Check all checksums, once. Needed before anything below. */
 int seg_verify(struct seg *s, struct err *e);

@@ -65,7 +65,7 @@ struct binding *binding_new(struct state *st, struct catalog *cat)
 	return b;
 }
 
-struct binding *binding_get(struct binding *b)
+static struct binding *binding_get(struct binding *b)
 {
 	ref_get(&b->ref);
 	return b;

@@ -88,7 +88,6 @@ struct table *state_table(struct state *st, uint64_t type_id, uint64_t incarnati
 struct table *state_add_table(struct state *st, uint64_t type_id, uint64_t incarnation, bool edge);
 
 struct binding *binding_new(struct state *st, struct catalog *cat); /* takes no reference from the caller */
-struct binding *binding_get(struct binding *b);
 void binding_put(struct binding *b);
 
 /* A snapshot on @st with @n metas, zeroed; the caller fills metas. References to st and bind are taken. */

@@ -28,11 +28,6 @@ struct snapshot *txn_base(const struct txn *t)
 	return t->base;
 }
 
-struct graph *txn_graph(const struct txn *t)
-{
-	return t->g;
-}
-
 struct arena *txn_arena(struct txn *t)
 {
 	return &t->arena;

@@ -15,7 +15,6 @@ struct txn;
 
 /* The state the transaction builds on; put by the engine. */
 struct snapshot *txn_base(const struct txn *t);
-struct graph *txn_graph(const struct txn *t);
 /* Memory that lives until the transaction ends (one attempt). */
 struct arena *txn_arena(struct txn *t);
 /* One instant per request, equal in every statement and every attempt: milliseconds. */

@@ -239,6 +239,8 @@ struct load_result {
 	struct arena arena;
 };
 void load_result_clear(struct load_result *r);
+/* Member @key: [{"name": .., "entities_loaded": ..}, ...], as every report of a load has it (spec/engine.md 8.7). */
+void load_counts_json(struct json_writer *w, const char *key, const struct load_count *c, uint32_t n);
 
 /* Load a stream as one commit (spec/engine.md 8). */
 int graph_load(struct graph *g, const struct load_opts *opts, read_fn read, void *read_arg, struct load_result *out,

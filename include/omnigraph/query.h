@@ -43,11 +43,10 @@ bool query_is_mutation(const struct query *q);
 /* A read that looks rows up by key and expands at most one hop: it costs about as much as handing it to another thread. */
 bool query_is_cheap(const struct query *q);
 const struct catalog *query_catalog(const struct query *q);
-uint32_t query_param_count(const struct query *q);
 
 /*
  * Convert JSON parameters (NULL, JSON null or an object) to values in declaration order, in @a (spec/query.md 11).
- * *out has query_param_count() elements.
+ * *out has one element for each declared parameter.
  */
 int query_bind(const struct query *q, struct arena *a, const struct json *params, struct val **out, struct err *e);
 

@@ -72,6 +72,8 @@ uint32_t utf8_next(const char **p, const char *end);
 int utf8_put(char out[4], uint32_t cp);
 /* Number of Unicode scalar values. */
 size_t utf8_len(struct str a);
+/* A letter (L*) or a number (N*) of the Unicode general categories, as utf8proc knows them. */
+bool utf8_is_alphanumeric(uint32_t cp);
 
 struct strbuf {
 	char *s; /* NUL-terminated once anything was added; NULL before */

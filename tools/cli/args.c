@@ -5,7 +5,7 @@
 
 #include "tools/cli/cli.h"
 
-int usage_error(const struct command *cmd, const char *fmt, ...)
+static int usage_error(const struct command *cmd, const char *fmt, ...)
 {
 	struct strbuf b = STRBUF_INIT;
 	va_list ap;

@@ -72,8 +72,6 @@ struct invocation {
  */
 #define ARGS_PRINTED 1000
 int args_parse(int argc, char **argv, struct invocation *inv);
-/* "error: ...", usage, hint; returns EXIT_USAGE. @cmd may be NULL. */
-int usage_error(const struct command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 const char *flag_value(const struct invocation *inv, const char *name); /* NULL when not given; the last one */
 bool flag_given(const struct invocation *inv, const char *name);

@@ -76,19 +76,6 @@ static enum load_mode mode_of(const char *word)
 	return !strcmp(word, "append") ? LOAD_APPEND : !strcmp(word, "merge") ? LOAD_MERGE : LOAD_OVERWRITE;
 }
 
-static void counts_json(struct json_writer *w, const char *name, const struct load_count *c, uint32_t n)
-{
-	jw_keyz(w, name);
-	jw_begin_array(w);
-	for (uint32_t i = 0; i < n; i++) {
-		jw_begin_object(w);
-		jw_kstr(w, "name", c[i].name);
-		jw_ku64(w, "entities_loaded", c[i].n);
-		jw_end_object(w);
-	}
-	jw_end_array(w);
-}
-
 static void report_json(struct invocation *inv, const char *uri, const char *branch, const struct load_result *r,
 			struct strbuf *out)
 {
@@ -103,8 +90,8 @@ static void report_json(struct invocation *inv, const char *uri, const char *bra
 	if (from)
 		jw_kstrz(&w, "base_branch", from);
 	jw_kbool(&w, "branch_created", r->branch_created);
-	counts_json(&w, "nodes", r->nodes, r->n_nodes);
-	counts_json(&w, "edges", r->edges, r->n_edges);
+	load_counts_json(&w, "nodes", r->nodes, r->n_nodes);
+	load_counts_json(&w, "edges", r->edges, r->n_edges);
 	jw_ku64(&w, "total_entities", r->total);
 	jw_keyz(&w, "commit");
 	commit_info_json(&w, &r->commit);
