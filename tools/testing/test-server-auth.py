@@ -123,7 +123,7 @@ def _():
         og.eq(s.get(G + "/snapshot", headers=og.AS_ADA).status, 200)
 
 
-@og.test("SRV-40 schema apply: 401, then body errors, then 403, and 409 when open; the schema stays")
+@og.test("SRV-40 SCH-25 schema apply: 401, then body errors, then 403, and 409 when open; the schema stays")
 def _():
     body = {"schema_source": "node X { a: String @key }"}
     with og.cluster() as c:
