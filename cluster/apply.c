@@ -308,6 +308,14 @@ static bool delete_graph(struct apply *ap, struct change *ch, const char *graph)
 	struct graph_observation o;
 	struct err e = ERR_INIT;
 
+	if (cmd->args->exporting && cmd->args->exporting(cmd->args->exporting_arg, s.graph_uri)) {
+		diag_add(diags(ap), DIAG_ERROR, "graph_delete_export_in_progress", ch->resource,
+			 "an export of graph '%s' is streaming in this process; run `omnigraph cluster apply` again "
+			 "after "
+			 "it ended",
+			 graph);
+		return false;
+	}
 	s.approval_id = approval ? approval->approval_id : NULL;
 	graph_observe(&cmd->cs, mem(ap), s.graph_uri, &o);
 	if (o.presence == GRAPH_OPENS) {

@@ -42,6 +42,7 @@ static void list_sidecars(struct builder *b)
 		}
 		if (!map_add(&b->quarantined, str_from(s[i].graph_id), &s[i]))
 			continue;
+		b->out->n_quarantined++;
 		diag_add(&b->warnings, DIAG_WARNING, "cluster_recovery_pending",
 			 arena_printf(b->a, "graph.%s", s[i].graph_id),
 			 "operation %s (%s) did not finish; the graph is not served until `omnigraph cluster apply` "

@@ -705,6 +705,32 @@ static void approved_delete(void)
 	fx_end();
 }
 
+static bool attic_is_exported(void *arg, const char *root)
+{
+	++*(int *)arg;
+	return !strcmp(root, fx_path("graphs/attic.omni"));
+}
+
+static void delete_during_an_export(void)
+{
+	int asked = 0;
+	struct cluster_args args = { .config_dir = fx.dir, .exporting = attic_is_exported, .exporting_arg = &asked };
+
+	fx_applied(TWO_GRAPHS);
+	fx_write("cluster.yaml", WITHOUT_ATTIC);
+	fx_approve("graph.attic");
+	fx_run_args(CLUSTER_APPLY, &args);
+	CHECK_ERROR("graph_delete_export_in_progress", "graph.attic");
+	CHECK_STR(fx_disposition("graph.attic"), "delete blocked graph_delete_failed");
+	CHECK_INT(asked, 1);
+	CHECK_INT(fx_files("__cluster/recoveries"), 0);
+	CHECK(fx_exists("graphs/attic.omni"));
+	fx_ok(CLUSTER_APPLY); /* the approval is still good */
+	CHECK_STR(text_at("converged"), "true");
+	CHECK(!fx_exists("graphs/attic.omni"));
+	fx_end();
+}
+
 static void stale_approval(void)
 {
 	fx_applied(TWO_GRAPHS);
@@ -835,6 +861,7 @@ CHECK_MAIN("cluster/commands", { "CLU-45 import of a fresh directory", import_fr
 	   { "CLU-33 CLU-39 dropping a graph blocks its subtree behind one gate", dropped_graph_is_blocked },
 	   { "CLU-38 approve needs an actor and a gated change", approval_needs_an_actor },
 	   { "CLU-34 an approved delete removes, tombstones and consumes", approved_delete },
+	   { "CLU-34 a graph whose export is streaming in this process is not deleted", delete_during_an_export },
 	   { "CLU-35 an approval dies with the next configuration edit", stale_approval },
 	   { "CLU-35 approvals that cannot be read are skipped and kept", bad_approvals_are_skipped },
 	   { "CLU-13 CLU-14 of many processes each holds the lock or is told who does", many_processes },

@@ -29,6 +29,12 @@ struct cluster_args {
 	const char *actor;	/* apply, approve; NULL: none */
 	const char *resource;	/* approve */
 	const char *lock_id;	/* force-unlock */
+	/*
+	 * For a process that also exports graphs: whether an export of the graph at @root (path or s3:// URI) is streaming in it.
+	 * apply then refuses to delete that graph. NULL: none ever is, as in the command line.
+	 */
+	bool (*exporting)(void *arg, const char *root);
+	void *exporting_arg;
 	struct logger *logger;
 };
 

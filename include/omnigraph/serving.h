@@ -47,8 +47,9 @@ struct serving_snapshot {
 	const struct serving_graph *graphs;    /* ascending by id */
 	const struct serving_query *queries;   /* ascending by graph id, then name */
 	const struct serving_policy *policies; /* ascending by name */
-	struct diag_list
-		diagnostics; /* success: one warning per quarantined graph; failure: the errors, then the warnings */
+	/* Success: the warnings, of which n_quarantined tell of a quarantined graph; failure: the errors, then the warnings. */
+	struct diag_list diagnostics;
+	size_t n_quarantined;
 };
 
 /*

@@ -223,6 +223,18 @@ def _():
         og.has(c.refused().err, "[cluster_no_healthy_graphs]")
 
 
+@og.test("CLU-24 CLU-26 a query in the ledger without its graph is warned about, and is no reason for a strict boot to fail")
+def _():
+    with og.cluster() as c:
+        path = c.file("__cluster/state.json")
+        ledger = json.loads(og.read(path))
+        ledger["applied_revision"]["resources"]["query.gone.q"] = {"digest": "0" * 64}
+        og.write(path, json.dumps(ledger))
+        with c.serve("--require-all-graphs") as s:
+            og.eq(s.get("/graphs/herbarium/snapshot").status, 200)
+            og.has(s.log(), "cluster startup diagnostic code=query_without_graph path=query.gone.q")
+
+
 @og.test("SRV-14 catalog files are not read after the boot")
 def _():
     with og.cluster() as c, c.serve() as s:
