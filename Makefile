@@ -114,7 +114,7 @@ TESTS := $(foreach l,$(LAYERS) tools/cli,$(addprefix $(O)/,$(TESTS_$(l))))
 # programs that only other tests use (tests/write_segment) are built with the tests but not run
 RUN_PROGRAMS := $(foreach t,$(TESTS),$(if $(filter test_%,$(notdir $(t))),$(t)))
 
-.PHONY: all check check-s3 check-tsan check-valgrind checklayers format format-check bench size install clean mrproper help fuzz tests FORCE
+.PHONY: all check check-crash check-s3 check-tsan check-valgrind checklayers format format-check bench size install clean mrproper help fuzz tests FORCE
 all: $(PROGRAMS) $(O)/libomnigraph.a
 
 # --- rules --------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ $(call archive,$(1)): $(addprefix $(O)/,$(OBJS_$(1))) $(O)/.stamps/objs-$(1)
 	$$(call say,AR,$(1)/built-in.a)rm -f $$@; $(AR) rcs $$@ $$(filter %.o,$$^)
 $(addprefix $(O)/,$(TESTS_$(1))): $(O)/%: $(O)/%.o $$(call archives_for,$(1))
 	$$(call say,LD,$$(patsubst $(O)/%,%,$$@))$(CC) $(CFLAGS_ALL) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) \
-		-Wl,--end-group $(LDFLAGS_ALL) -lcunit $(LIBS) $$(if $$(filter net,$(1)),$(SERVER_LIBS))
+		-Wl,--end-group $(LDFLAGS_ALL) $$(LDFLAGS_$$(notdir $$@)) -lcunit $(LIBS) $$(if $$(filter net,$(1)),$(SERVER_LIBS))
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rules,$(l))))
 
@@ -174,6 +174,8 @@ check-tsan: all tests
 	$(Q)TEST_SLOW=1 $(RUN_TESTS) $(TSAN_TESTS) $(wildcard $(srctree)/tools/testing/test-server-*)
 check-valgrind: all tests
 	$(Q)TEST_WRAPPER="valgrind -q --error-exitcode=9 --leak-check=full" $(RUN_TESTS) $(VALGRIND_TESTS)
+check-crash: all tests
+	$(Q)$(RUN_TESTS) $(filter %/test_crash_matrix %/test_crash,$(TESTS)) && cat $(O)/crash-matrix.md
 check-s3: all tests
 	$(Q)OMNIGRAPH_BUILD=$(O) OMNIGRAPH_SRC=$(srctree) $(srctree)/scripts/check-s3
 checklayers: all
@@ -248,6 +250,7 @@ help:
 #:   check                 all tests of this configuration, and the layer check
 #:   check-tsan            the threaded tests; build with SANITIZE=thread
 #:   check-valgrind        a short list under valgrind
+#:   check-crash           kill an apply between every two of its steps and print what follows (Documentation/crash-matrix.md)
 #:   check-s3              the storage suite and whole clusters on a real S3 server (Ceph, installed when it is missing)
 #:   checklayers           only the layer check
 #:   format format-check   clang-format-14 over the tree
