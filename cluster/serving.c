@@ -33,6 +33,7 @@ static void list_sidecars(struct builder *b)
 	struct sidecar *s;
 	/* Problems are errors here: nothing proves which graph an unreadable sidecar concerns. */
 	size_t n = sidecar_list(&b->cs, b->a, DIAG_ERROR, b->d, &s);
+	const char **quarantined = arena_array(b->a, const char *, n + 1);
 
 	for (size_t i = 0; i < n; i++) {
 		if (!str_trim(str_from(s[i].graph_id)).n) {
@@ -42,13 +43,14 @@ static void list_sidecars(struct builder *b)
 		}
 		if (!map_add(&b->quarantined, str_from(s[i].graph_id), &s[i]))
 			continue;
-		b->out->n_quarantined++;
+		quarantined[b->out->n_quarantined++] = s[i].graph_id;
 		diag_add(&b->warnings, DIAG_WARNING, "cluster_recovery_pending",
 			 arena_printf(b->a, "graph.%s", s[i].graph_id),
 			 "operation %s (%s) did not finish; the graph is not served until `omnigraph cluster apply` "
 			 "swept it",
 			 s[i].operation_id, sidecar_kind_word(s[i].kind));
 	}
+	b->out->quarantined = quarantined;
 }
 
 /* --- providers ------------------------------------------------------------------------------------------ */
@@ -298,6 +300,7 @@ static void build(struct builder *b)
 			 "first");
 		return;
 	}
+	b->out->state_revision = b->l.revision;
 	check_providers(b);
 	walk(b);
 	if (!b->out->n_graphs && b->any_graph && b->quarantined.n && !b->d->n_errors)

@@ -23,7 +23,7 @@ int authenticate(struct request *r)
 	struct str h;
 
 	r->actor = NULL;
-	if (!r->srv->auth_required)
+	if (!r->rev->auth_required)
 		return 0;
 	if (!http_header(r->x, "Authorization", &h) || !is_ascii(h) || !str_starts(h, STR("Bearer ")))
 		return err_set(&r->err, ERR_UNAUTHORIZED, "missing bearer token");
@@ -74,7 +74,7 @@ static int authorize_by(struct request *r, struct policy_engine *p, const char *
 
 int authorize(struct request *r, const char *action, const char *branch, const char *target)
 {
-	struct policy_engine *p = r->graph ? r->graph->policy : r->srv->policy;
+	struct policy_engine *p = r->graph ? r->graph->policy : r->rev->policy;
 
 	return p ? authorize_by(r, p, action, branch, target) : authorize_plain(r, action);
 }

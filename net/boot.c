@@ -42,7 +42,7 @@ static int refuse_with_lines(const char *head, const struct diag_list *l, struct
 
 static int read_snapshot(struct boot *b, struct err *e)
 {
-	struct serving_snapshot *s = &b->srv->snapshot;
+	struct serving_snapshot *s = &b->rev->snapshot;
 	char *head;
 	int rc = cluster_serving_snapshot(b->o->cluster, s);
 
@@ -63,23 +63,31 @@ static int read_snapshot(struct boot *b, struct err *e)
 
 static void list_graphs(struct boot *b)
 {
-	struct serving_snapshot *s = &b->srv->snapshot;
+	const struct serving_snapshot *s = &b->rev->snapshot;
 
-	b->n = s->n_graphs;
-	b->graphs = mem_calloc(b->n + 1, sizeof(*b->graphs));
-	for (size_t i = 0; i < b->n; i++) {
-		b->graphs[i].applied = &s->graphs[i];
-		b->graphs[i].g.id = s->graphs[i].id;
-		b->graphs[i].g.local = !strstr(s->graphs[i].root, "://");
+	b->graphs = mem_calloc(s->n_graphs + 1, sizeof(*b->graphs));
+	for (size_t i = 0; i < s->n_graphs; i++) {
+		struct boot_graph *bg = &b->graphs[b->n];
+
+		if (b->beside && revision_graph(b->beside, str_from(s->graphs[i].id)))
+			continue;
+		b->n++;
+		bg->applied = &s->graphs[i];
+		bg->g.id = s->graphs[i].id;
+		bg->g.local = !strstr(s->graphs[i].root, "://");
 	}
 }
 
 /* --- steps 6 and 7: who may come in -------------------------------------------------------------------------- */
 
+/* Once: the environment forgets them afterwards. */
 static int load_tokens(struct boot *b, struct err *e)
 {
-	int rc = token_set_load(&b->o->tokens, &b->srv->tokens, e);
+	int rc = 0;
 
+	if (b->srv->tokens)
+		return 0;
+	rc = token_set_load(&b->o->tokens, &b->srv->tokens, e);
 	if (!rc)
 		log_kv(b->o->logger, LOG_INFO, "omnigraph::tokens", "loaded bearer token source", "source",
 		       token_set_source(b->srv->tokens), NULL);
@@ -100,7 +108,7 @@ static int classify(struct boot *b, struct err *e)
 {
 	bool tokens = token_set_count(b->srv->tokens) > 0, policy = any_policy(b);
 
-	b->srv->auth_required = tokens || policy;
+	b->rev->auth_required = tokens || policy;
 	if (policy && !tokens)
 		return err_set(e, ERR_CONFLICT, REFUSE_401);
 	if (!policy && !tokens && !b->o->unauthenticated)
@@ -116,34 +124,28 @@ static int classify(struct boot *b, struct err *e)
 	return 0;
 }
 
-/* --- the end: a server --------------------------------------------------------------------------------------- */
+/* --- the end: a revision, and a server around the first one ---------------------------------------------------- */
 
 static int by_id(const void *a, const void *b)
 {
 	return strcmp(((const struct served_graph *)a)->id, ((const struct served_graph *)b)->id);
 }
 
-static int finish(struct boot *b, struct err *e)
+static void finish_revision(struct boot *b)
 {
-	struct server *s = b->srv;
-	int rc;
+	struct revision *v = b->rev;
 
-	s->graphs = mem_calloc(b->n + 1, sizeof(*s->graphs));
+	v->n_quarantined = v->snapshot.n_quarantined;
+	v->graphs = mem_calloc(b->n + 1, sizeof(*v->graphs));
 	for (size_t i = 0; i < b->n; i++) {
-		if (b->graphs[i].failure)
+		if (b->graphs[i].failure) {
+			v->n_quarantined++;
 			continue;
-		s->graphs[s->n_graphs++] = b->graphs[i].g;
+		}
+		v->graphs[v->n_graphs++] = b->graphs[i].g;
 		memset(&b->graphs[i].g, 0, sizeof(b->graphs[i].g));
 	}
-	qsort(s->graphs, s->n_graphs, sizeof(*s->graphs), by_id);
-	s->limits = b->o->limits;
-	s->admission = admission_new(s->limits.actor_inflight_max, s->limits.actor_bytes_max);
-	s->exports = export_budget_new();
-#ifdef CONFIG_NET_OPENAPI
-	s->openapi = openapi_new();
-#endif
-	rc = thread_pool_new("worker", WORKERS, WORKER_STACK, QUEUE_MAX, &s->workers, e);
-	return rc ? rc : thread_pool_new("stream", STREAMS, WORKER_STACK, QUEUE_MAX, &s->streams, e);
+	qsort(v->graphs, v->n_graphs, sizeof(*v->graphs), by_id);
 }
 
 static int run_steps(struct boot *b, struct err *e)
@@ -164,45 +166,65 @@ static int run_steps(struct boot *b, struct err *e)
 		rc = boot_cluster_policy(b, e);
 	if (!rc)
 		rc = boot_open(b, e);
-	return rc ? rc : finish(b, e);
-}
-
-static void free_graph(struct served_graph *g)
-{
-	for (size_t i = 0; i < g->n_queries; i++)
-		stored_destroy(&g->queries[i]);
-	free(g->queries);
-	graph_close(g->graph);
-	embedder_free(g->embedder);
-	free(g->embed_why);
-	if (g->policy)
-		g->policy->free(g->policy);
-	memset(g, 0, sizeof(*g));
+	if (!rc)
+		finish_revision(b);
+	return rc;
 }
 
 static void boot_graph_release(struct boot_graph *bg)
 {
-	free_graph(&bg->g);
+	served_graph_clear(&bg->g);
 	free(bg->failure);
 	bg->failure = NULL;
 }
 
-int server_boot(const struct boot_options *o, struct server **out, struct err *e)
+int boot_revision(const struct boot_options *o, struct server *s, const struct revision *beside, struct revision **out,
+		  struct err *e)
 {
-	struct boot b = { .o = o, .srv = mem_zalloc(sizeof(*b.srv)) };
-	int rc;
+	struct boot b = { .o = o, .srv = s, .rev = revision_new(s), .beside = beside };
+	int rc = run_steps(&b, e);
 
-	*out = NULL;
-	b.srv->logger = o->logger;
-	pthread_mutex_init(&b.srv->spare_lock, NULL);
-	rc = run_steps(&b, e);
 	for (size_t i = 0; i < b.n; i++)
 		boot_graph_release(&b.graphs[i]);
 	free(b.graphs);
 	if (rc)
-		server_free(b.srv);
+		revision_free(b.rev);
+	*out = rc ? NULL : b.rev;
+	return rc;
+}
+
+static int start_pools(struct server *s, struct err *e)
+{
+	int rc = thread_pool_new("worker", WORKERS, WORKER_STACK, QUEUE_MAX, &s->workers, e);
+
+	return rc ? rc : thread_pool_new("stream", STREAMS, WORKER_STACK, QUEUE_MAX, &s->streams, e);
+}
+
+int server_boot(const struct boot_options *o, struct server **out, struct err *e)
+{
+	struct server *s = mem_zalloc(sizeof(*s));
+	struct revision *first = NULL;
+	int rc;
+
+	*out = NULL;
+	s->logger = o->logger;
+	s->limits = o->limits;
+	pthread_mutex_init(&s->spare_lock, NULL);
+	pthread_mutex_init(&s->revision_lock, NULL);
+	rc = boot_revision(o, s, NULL, &first, e);
+	if (!rc) {
+		server_install(s, first);
+		s->admission = admission_new(s->limits.actor_inflight_max, s->limits.actor_bytes_max);
+		s->exports = export_budget_new();
+#ifdef CONFIG_NET_OPENAPI
+		s->openapi = openapi_new();
+#endif
+		rc = start_pools(s, e);
+	}
+	if (rc)
+		server_free(s);
 	else
-		*out = b.srv;
+		*out = s;
 	return rc;
 }
 
@@ -210,7 +232,7 @@ void boot_graph_fail(struct boot_graph *bg, const char *why)
 {
 	const char *id = bg->g.id;
 
-	free_graph(&bg->g);
+	served_graph_clear(&bg->g);
 	bg->g.id = id;
 	bg->failure = mem_strdup(why);
 }
@@ -222,19 +244,16 @@ void server_free(struct server *s)
 	thread_pool_free(s->workers);
 	thread_pool_free(s->streams);
 	server_free_spare(s);
-	for (size_t i = 0; i < s->n_graphs; i++)
-		free_graph(&s->graphs[i]);
-	free(s->graphs);
-	if (s->policy)
-		s->policy->free(s->policy);
+	s->wake = NULL;
+	server_install(s, NULL);
+	server_collect(s);
 #ifdef CONFIG_NET_OPENAPI
 	openapi_free(s->openapi);
 #endif
 	export_budget_free(s->exports);
 	admission_free(s->admission);
 	token_set_free(s->tokens);
-	diag_free(&s->snapshot.diagnostics);
-	arena_free(&s->snapshot.arena);
+	pthread_mutex_destroy(&s->revision_lock);
 	pthread_mutex_destroy(&s->spare_lock);
 	free(s);
 }

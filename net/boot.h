@@ -23,6 +23,12 @@ struct boot_options {
 
 /* On failure @e has the text for "Error: <text>", possibly of several lines. */
 int server_boot(const struct boot_options *o, struct server **out, struct err *e);
+/*
+ * The applied revision as it is now, for a server that has its tokens; not installed. @beside: only the graphs that this revision does
+ * not serve. Failures as those of a boot.
+ */
+int boot_revision(const struct boot_options *o, struct server *s, const struct revision *beside, struct revision **out,
+		  struct err *e);
 /* After the HTTP side has stopped. NULL allowed. */
 void server_free(struct server *s);
 

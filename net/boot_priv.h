@@ -15,6 +15,8 @@ struct boot_graph { /* one graph on its way */
 struct boot {
 	const struct boot_options *o;
 	struct server *srv;
+	struct revision *rev;	       /* being built */
+	const struct revision *beside; /* only graphs that this one does not serve; NULL: all */
 	const struct serving_policy *cluster_policy;
 	struct boot_graph *graphs;
 	size_t n;

@@ -47,7 +47,7 @@ static int bind_one(struct boot *b, const struct serving_policy *p, const char *
 
 int boot_bind_policies(struct boot *b, struct err *e)
 {
-	const struct serving_snapshot *s = &b->srv->snapshot;
+	const struct serving_snapshot *s = &b->rev->snapshot;
 	int rc = 0;
 
 	for (size_t i = 0; i < s->n_policies && !rc; i++)
@@ -168,7 +168,7 @@ static size_t count_queries(const struct serving_snapshot *s, const char *id)
 /* Every failing query is named. */
 static void settle_queries(struct boot *b, struct boot_graph *bg, struct strbuf *failures)
 {
-	const struct serving_snapshot *s = &b->srv->snapshot;
+	const struct serving_snapshot *s = &b->rev->snapshot;
 	struct err e = ERR_INIT;
 
 	bg->g.queries = mem_calloc(count_queries(s, bg->g.id) + 1, sizeof(*bg->g.queries));

@@ -2,12 +2,11 @@
 /*
  * omnigraph-server: command line, environment, logger, signals (spec/server.md 1, 2.7 - 2.9).
  *
- * The main thread boots, starts the HTTP side and then waits for SIGINT or SIGTERM.
+ * The main thread boots, starts the HTTP side and then runs the control loop until SIGINT or SIGTERM.
  */
 #include <errno.h>
 #include <link.h>
 #include <malloc.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -19,6 +18,7 @@
 #include <omnigraph/store.h>
 
 #include "net/boot.h"
+#include "net/control.h"
 #include "net/http.h"
 #include "net/listen.h"
 #include "net/options.h"
@@ -135,9 +135,9 @@ static void boot_limits(struct boot_options *b, struct logger *l)
 	b->mutation_max_bytes = env_number(env, "OMNIGRAPH_MUTATION_MAX_BYTES", UINT64_MAX, 0, l);
 }
 
-static int boot(const struct command_line *c, struct logger *l, struct server **out, struct err *e)
+static void boot_options(const struct command_line *c, struct logger *l, struct boot_options *b)
 {
-	struct boot_options b = {
+	*b = (struct boot_options){
 		.cluster = c->cluster,
 		.strict = c->require_all || env_boolean(env("OMNIGRAPH_REQUIRE_ALL_GRAPHS")),
 		.unauthenticated = c->unauthenticated || env_boolean(env("OMNIGRAPH_UNAUTHENTICATED")),
@@ -148,12 +148,16 @@ static int boot(const struct command_line *c, struct logger *l, struct server **
 		.env = env,
 		.logger = l,
 	};
-	int rc;
+	boot_limits(b, l);
+}
 
-	boot_limits(&b, l);
-	rc = server_boot(&b, out, e);
+static int boot(struct boot_options *b, struct server **out, struct err *e)
+{
+	int rc = server_boot(b, out, e);
+
 	for (size_t i = 0; i < ARRAY_SIZE(secret_names); i++)
 		wipe_env(secret_names[i]);
+	b->tokens = (struct token_sources){ 0 };
 	return rc;
 }
 
@@ -161,7 +165,7 @@ static void log_serving(const struct server *s, const char *address, const char 
 {
 	struct strbuf n = STRBUF_INIT;
 
-	sb_addu64(&n, s->n_graphs);
+	sb_addu64(&n, s->revision->n_graphs);
 	log_kv(s->logger, LOG_INFO, "omnigraph::boot", "serving omnigraph", "bind", address, "mode", "cluster",
 	       "graph_count", n.s, "config", config, NULL);
 	sb_free(&n);
@@ -171,7 +175,7 @@ static void log_serving(const struct server *s, const char *address, const char 
  * SIGINT and SIGTERM: before serving they end the process as usual, while serving they start the graceful shutdown, and after
  * that a second one ends the process at once. A handler, because threads of the libraries may take the signal, too.
  */
-static sem_t shutdown_asked;
+static struct control control;
 static volatile sig_atomic_t serving;
 
 static void on_signal(int sig)
@@ -180,7 +184,8 @@ static void on_signal(int sig)
 
 	if (serving) {
 		serving = 0;
-		sem_post(&shutdown_asked);
+		atomic_store(&control.stop, true);
+		sem_post(&control.wake);
 	} else {
 		signal(sig, SIG_DFL);
 		raise(sig);
@@ -188,26 +193,36 @@ static void on_signal(int sig)
 	errno = saved;
 }
 
-static void catch_signals(void)
+static void on_hangup(int sig)
 {
-	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	int saved = errno;
 
-	sem_init(&shutdown_asked, 0, 0);
+	atomic_store(&control.reload, true);
+	sem_post(&control.wake);
+	errno = saved;
+}
+
+static void catch (int sig, void (*handler)(int))
+{
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART };
+
 	sigemptyset(&sa.sa_mask);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
+	sigaction(sig, &sa, NULL);
+}
+
+static void catch_signals(const struct command_line *c)
+{
+	sem_init(&control.wake, 0, 0);
+	catch (SIGINT, on_signal);
+	catch (SIGTERM, on_signal);
+	if (c->reload_on_hup)
+		catch (SIGHUP, on_hangup);
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static void wait_for_signal(struct logger *l)
+static int serve(const struct command_line *c, const struct boot_options *b, struct server *s, struct err *e)
 {
-	while (sem_wait(&shutdown_asked))
-		;
-	log_kv(l, LOG_INFO, "omnigraph::shutdown", "shutdown signal received", NULL);
-}
-
-static int serve(const struct command_line *c, struct server *s, struct err *e)
-{
+	struct control_options o = { .boot = b, .retry_quarantined = c->retry_quarantined };
 	struct http_options h = { 0 };
 	struct http_server *http;
 	char address[64];
@@ -218,6 +233,8 @@ static int serve(const struct command_line *c, struct server *s, struct err *e)
 	if (rc)
 		return rc;
 	listen_address(h.listen_fd, address);
+	o.retry_first_ms = number(s->logger, "OMNIGRAPH_RETRY_QUARANTINED_MS", CONTROL_RETRY_FIRST_MS);
+	s->wake = &control.wake;
 	serving = 1;
 	log_serving(s, address, c->cluster);
 	printf("OMNIGRAPH_LISTEN_ADDR=%s\n", address);
@@ -226,7 +243,7 @@ static int serve(const struct command_line *c, struct server *s, struct err *e)
 	if (rc)
 		return rc;
 	trim_memory();
-	wait_for_signal(s->logger);
+	control_run(&control, s, &o);
 	http_drain(http);
 	http_stop(http);
 	return 0;
@@ -234,6 +251,7 @@ static int serve(const struct command_line *c, struct server *s, struct err *e)
 
 static int run(const struct command_line *c, struct err *e)
 {
+	struct boot_options b;
 	struct logger *l = NULL;
 	struct server *s = NULL;
 	int rc = logger_new(STDERR_FILENO, env("OMNIGRAPH_LOG"), LOG_INFO, false, &l, e);
@@ -247,10 +265,12 @@ static int run(const struct command_line *c, struct err *e)
 #endif
 	if (!rc && !c->cluster)
 		rc = err_set(e, ERR_BAD_REQUEST, NO_CLUSTER);
+	if (!rc) {
+		boot_options(c, l, &b);
+		rc = boot(&b, &s, e);
+	}
 	if (!rc)
-		rc = boot(c, l, &s, e);
-	if (!rc)
-		rc = serve(c, s, e);
+		rc = serve(c, &b, s, e);
 	server_free(s);
 	logger_free(l);
 	return rc;
@@ -286,7 +306,7 @@ int main(int argc, char **argv)
 		fputs(command_line_usage, stdout);
 		return 0;
 	}
-	catch_signals();
+	catch_signals(&c);
 	configure_s3();
 	if (run(&c, &e)) {
 		fprintf(stderr, "Error: %s\n", err_msg(&e));

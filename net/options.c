@@ -8,6 +8,7 @@
 
 const char command_line_usage[] =
 	"usage: omnigraph-server --cluster <dir|uri> [--bind <host:port>] [--unauthenticated] [--require-all-graphs]\n"
+	"                        [--reload-on-hup] [--retry-quarantined]\n"
 	"\n"
 	"Serve the applied revision of a cluster at http://<host:port>/graphs/<id>/...\n"
 	"\n"
@@ -15,6 +16,11 @@ const char command_line_usage[] =
 	"  --bind <host:port>     address to listen on (default 127.0.0.1:8080; port 0 picks a free one)\n"
 	"  --unauthenticated      serve without tokens and policy (or OMNIGRAPH_UNAUTHENTICATED=1)\n"
 	"  --require-all-graphs   refuse to start when a graph cannot be served (or OMNIGRAPH_REQUIRE_ALL_GRAPHS=1)\n"
+	"  --reload-on-hup        (extension) SIGHUP re-reads the applied revision and swaps it in, unless it is "
+	"worse\n"
+	"  --retry-quarantined    (extension) try quarantined graphs again, after OMNIGRAPH_RETRY_QUARANTINED_MS "
+	"(1000),\n"
+	"                         doubling up to a minute; a healthy one joins\n"
 	"  -h, --help             this text\n"
 	"\n"
 	"Tokens: OMNIGRAPH_SERVER_BEARER_TOKEN, OMNIGRAPH_SERVER_BEARER_TOKENS_FILE, "
@@ -59,6 +65,10 @@ static int take_argument(int argc, char **argv, int *i, struct command_line *c, 
 		c->unauthenticated = true;
 	else if (!strcmp(a, "--require-all-graphs"))
 		c->require_all = true;
+	else if (!strcmp(a, "--reload-on-hup"))
+		c->reload_on_hup = true;
+	else if (!strcmp(a, "--retry-quarantined"))
+		c->retry_quarantined = true;
 	else if (!strcmp(a, "-h") || !strcmp(a, "--help"))
 		c->help = true;
 	else if (a[0] == '-')

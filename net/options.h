@@ -14,7 +14,7 @@
 struct command_line {
 	const char *cluster; /* NULL: not given */
 	const char *bind;
-	bool unauthenticated, require_all, help;
+	bool unauthenticated, require_all, reload_on_hup, retry_quarantined, help;
 };
 
 /* ERR_BAD_REQUEST: a usage error (exit status 2). */

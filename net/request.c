@@ -24,6 +24,7 @@ static struct request *request_get(struct server *s)
 	if (!r)
 		r = mem_zalloc(sizeof(*r));
 	r->srv = s;
+	r->rev = server_revision(s);
 	return r;
 }
 
@@ -65,6 +66,7 @@ void request_put(struct request *r)
 	struct server *s = r->srv;
 	bool kept = false;
 
+	revision_put(r->rev);
 	request_reset(r);
 	pthread_mutex_lock(&s->spare_lock);
 	if (s->n_spare < SPARE_MAX) {
@@ -133,24 +135,6 @@ static enum http_next answer_now(struct request *r, int rc)
 
 /* --- stages 1 to 6, before the body ---------------------------------------------------------------------- */
 
-static struct served_graph *server_graph(struct server *s, struct str id)
-{
-	size_t lo = 0, hi = s->n_graphs;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		int c = str_cmp(id, str_from(s->graphs[mid].id));
-
-		if (!c)
-			return &s->graphs[mid];
-		if (c < 0)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return NULL;
-}
-
 static int resolve_graph(struct request *r)
 {
 	struct str id = r->match.graph;
@@ -161,7 +145,7 @@ static int resolve_graph(struct request *r)
 	rc = graph_id_check(id, &r->err);
 	if (rc)
 		return rc;
-	r->graph = server_graph(r->srv, id);
+	r->graph = revision_graph(r->rev, id);
 	if (!r->graph)
 		return err_set(&r->err, ERR_NOT_FOUND, "graph '%.*s' not found", STR_ARG(id));
 	if (log_enabled(r->srv->logger, LOG_INFO, "omnigraph::request"))

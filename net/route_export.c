@@ -22,6 +22,7 @@ struct export_stream {
 	pthread_cond_t room;
 	struct refcount ref;
 	struct server *srv;
+	struct revision *rev; /* a reference: the producer may outlive the request */
 	struct http_exchange *x;
 	struct chunk *queue[EXPORT_QUEUE]; /* n_full from head */
 	unsigned head, n_full;
@@ -39,6 +40,7 @@ static void stream_put(struct export_stream *s)
 	if (!ref_put(&s->ref))
 		return;
 	export_release(s->srv->exports);
+	revision_put(s->rev);
 	for (unsigned i = 0; i < EXPORT_QUEUE; i++)
 		free(s->queue[i]);
 	for (size_t i = 0; i < s->n_types; i++)
@@ -170,6 +172,8 @@ static struct export_stream *stream_new(struct request *r, struct snapshot *snap
 	ref_init(&s->ref);
 	ref_get(&s->ref);
 	s->srv = r->srv;
+	s->rev = r->rev;
+	ref_get(&s->rev->ref);
 	s->x = r->x;
 	s->snapshot = snap;
 	s->n_types = types ? types->n : 0;

@@ -21,7 +21,7 @@ int route_health(struct request *r)
 
 int route_list_graphs(struct request *r)
 {
-	struct server *s = r->srv;
+	const struct revision *v = r->rev;
 	struct json_writer w;
 	int rc = authorize(r, "graph_list", NULL, NULL);
 
@@ -31,10 +31,10 @@ int route_list_graphs(struct request *r)
 	jw_begin_object(&w);
 	jw_keyz(&w, "graphs");
 	jw_begin_array(&w);
-	for (size_t i = 0; i < s->n_graphs; i++) {
+	for (size_t i = 0; i < v->n_graphs; i++) {
 		jw_begin_object(&w);
-		jw_kstrz(&w, "graph_id", s->graphs[i].id);
-		jw_kstrz(&w, "uri", graph_uri(s->graphs[i].graph));
+		jw_kstrz(&w, "graph_id", v->graphs[i].id);
+		jw_kstrz(&w, "uri", graph_uri(v->graphs[i].graph));
 		jw_end_object(&w);
 	}
 	jw_end_array(&w);
@@ -45,7 +45,7 @@ int route_list_graphs(struct request *r)
 int route_openapi(struct request *r)
 {
 #ifdef CONFIG_NET_OPENAPI
-	return openapi_document(r->srv->openapi, OMNIGRAPH_VERSION, r->srv->auth_required, &r->out, &r->err);
+	return openapi_document(r->srv->openapi, OMNIGRAPH_VERSION, r->rev->auth_required, &r->out, &r->err);
 #else
 	return err_set(&r->err, ERR_NOT_FOUND, "this build has no OpenAPI document (CONFIG_NET_OPENAPI)");
 #endif

@@ -2,41 +2,31 @@
 /*
  * server.h - what the parts of the server share: the server, a served graph, a request.
  *
- * A server is built by boot.c and constant afterwards, apart from what is marked. A request belongs to one thread at a
+ * A server is built by boot.c and constant afterwards, apart from what is marked. What it serves is a revision. A request belongs to one thread at a
  * time: the event loop until it is handed to a worker, the worker until it wakes the exchange.
  */
 #ifndef NET_SERVER_H
 #define NET_SERVER_H
+
+#include <semaphore.h>
 
 #include <omnigraph/graph.h>
 #include <omnigraph/json.h>
 #include <omnigraph/log.h>
 #include <omnigraph/mem.h>
 #include <omnigraph/query.h>
-#include <omnigraph/serving.h>
 #include <omnigraph/thread.h>
 #include <omnigraph/tokens.h>
 
 #include "net/admission.h"
 #include "net/http.h"
 #include "net/query_string.h"
+#include "net/revision.h"
 #include "net/router.h"
-#include "net/stored.h"
 
 struct policy_engine;
 struct export_budget;
 struct upload;
-
-struct served_graph {
-	const char *id;
-	struct graph *graph;
-	bool local;		      /* the root is a directory: taking a snapshot costs no network round trip */
-	struct embedder *embedder;    /* of an applied profile or of the environment; owned */
-	char *embed_why;	      /* why the environment gives no usable one */
-	struct policy_engine *policy; /* NULL: no bundle is bound */
-	struct stored_query *queries; /* ascending by name */
-	size_t n_queries;
-};
 
 struct server_limits {
 	uint64_t body_max, load_body_max;
@@ -46,12 +36,7 @@ struct server_limits {
 
 struct server {
 	struct logger *logger;
-	struct serving_snapshot snapshot; /* strings of graphs and queries live here */
 	struct token_set *tokens;
-	bool auth_required;	      /* spec/server.md 3.2 */
-	struct policy_engine *policy; /* of the cluster scope */
-	struct served_graph *graphs;  /* ascending by id */
-	size_t n_graphs;
 	struct server_limits limits;
 	struct admission *admission;
 	struct export_budget *exports;
@@ -62,12 +47,17 @@ struct server {
 	pthread_mutex_t spare_lock;
 	struct request *spare;
 	unsigned n_spare;
+	/* changing: what is served, and what was and has no user any more */
+	pthread_mutex_t revision_lock;
+	struct revision *revision, *idle;
+	sem_t *wake; /* of the control loop, NULL before it runs; constant while requests run */
 };
 
 enum body_kind { BODY_NONE, BODY_JSON, BODY_ANY, BODY_STREAM };
 
 struct request {
 	struct server *srv;
+	struct revision *rev; /* current when the request began; it holds a reference */
 	struct http_exchange *x;
 	struct route_match match;
 	const struct operation_ops *ops;

@@ -50,6 +50,8 @@ struct serving_snapshot {
 	/* Success: the warnings, of which n_quarantined tell of a quarantined graph; failure: the errors, then the warnings. */
 	struct diag_list diagnostics;
 	size_t n_quarantined;
+	const char *const *quarantined; /* ids, in the order of the warnings */
+	uint64_t state_revision;	/* of the ledger */
 };
 
 /*
