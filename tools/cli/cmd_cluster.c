@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* omnigraph cluster ...: reports on standard output, exit status from `ok`. */
-#include <omnigraph/cluster.h>
-
 #include "tools/cli/cmd.h"
 
 static enum cluster_command which(const char *word)
@@ -38,6 +36,8 @@ int cmd_cluster(struct invocation *inv)
 		args.resource = inv->pos[0];
 	if (cmd == CLUSTER_FORCE_UNLOCK)
 		args.lock_id = inv->pos[0];
+	if (cmd == CLUSTER_STATUS && flag_given(inv, "watch"))
+		return watch_status(&args, flag_given(inv, "json"), watch_interval(flag_value(inv, "interval-ms")));
 	if (cluster_run(cmd, &args, &report, &e))
 		return fail(&e, false);
 	sb_adds(&out, sb_str(flag_given(inv, "json") ? &report.json : &report.text));

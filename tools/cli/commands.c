@@ -122,15 +122,23 @@ static const struct flag lint_flags[] = {
 	END
 };
 static const struct flag cluster_flags[] = { FLAG_CONFIG, FLAG_JSON, END };
+static const struct flag cluster_status_flags[] = {
+	FLAG_CONFIG,
+	FLAG_JSON,
+	{ .name = "watch", .help = "(extension) Print it again whenever it changes; with --json one object a line" },
+	{ .name = "interval-ms", .value = "MS", .number = true, .help = "How often --watch looks (default: 1000)" },
+	END
+};
 
 #define SCOPES_READ (SCOPE_SERVER | SCOPE_GRAPH | SCOPE_STORE | SCOPE_PROFILE)
 #define SCOPES_DATA (SCOPES_READ | SCOPE_AS)
 #define SCOPES_DIRECT (SCOPE_CLUSTER | SCOPE_GRAPH | SCOPE_STORE | SCOPE_PROFILE)
 
-#define CLUSTER(word, scopes_, pos, n, text)                                                                        \
-	{                                                                                                           \
-		"cluster", word, "cluster", CAP_CONTROL, scopes_, pos, n, n, cluster_flags, NULL, cmd_cluster, text \
+#define CLUSTER_WITH(flags_, word, scopes_, pos, n, text)                                                    \
+	{                                                                                                    \
+		"cluster", word, "cluster", CAP_CONTROL, scopes_, pos, n, n, flags_, NULL, cmd_cluster, text \
 	}
+#define CLUSTER(...) CLUSTER_WITH(cluster_flags, __VA_ARGS__)
 
 const struct command commands[] = {
 	{ "query", NULL, "query", CAP_ANY, SCOPES_READ, "[NAME]", 0, 1, query_flags, query_exclude, cmd_query,
@@ -167,7 +175,7 @@ const struct command commands[] = {
 	CLUSTER("validate", 0, "", 0, "Check cluster.yaml and the files it names"),
 	CLUSTER("plan", 0, "", 0, "Show what apply would change"),
 	CLUSTER("apply", SCOPE_AS, "", 0, "Converge the cluster to its declaration"),
-	CLUSTER("status", 0, "", 0, "Show the ledger"),
+	CLUSTER_WITH(cluster_status_flags, "status", 0, "", 0, "Show the ledger"),
 	CLUSTER("refresh", 0, "", 0, "Bring the ledger in line with what is there"),
 	CLUSTER("import", 0, "", 0, "Make the first ledger"),
 	CLUSTER("approve", SCOPE_AS, "<RESOURCE>", 1, "Approve a gated change"),
