@@ -12,10 +12,12 @@ struct checker {
 	struct sc_schema *s;
 	struct err *e;
 	uint32_t injections;
-	struct str clash_type, clash_prop; /* first pair of interfaces that inject incompatible properties (S-32) */
+	struct str clash_type, clash_prop,
+		clash_at; /* first pair of interfaces that inject incompatible properties (S-32) */
 };
 
-#define bad(c, ...) err_set((c)->e, ERR_PARSE, "parse error: " __VA_ARGS__)
+/* An error on a word of the source. */
+#define bad(c, word, ...) sc_fail_on((c)->s, (word), (c)->e, ERR_PARSE, "parse error: ", __VA_ARGS__)
 
 static const char *shown_type(struct checker *c, const struct prop_type *t)
 {
@@ -79,11 +81,12 @@ static int inject(struct checker *c, struct sc_type *t, const struct sc_type *if
 	struct sc_prop *p = sc_prop_find(t, ip->name);
 
 	if (c->injections++ == LIMIT_SCHEMA_INJECTIONS)
-		return bad(c, "the interfaces contribute more than %u properties in all (node %.*s)",
+		return bad(c, t->name, "the interfaces contribute more than %u properties in all (node %.*s)",
 			   LIMIT_SCHEMA_INJECTIONS, STR_ARG(t->name));
 	if (!p) {
 		if (t->n_props == LIMIT_TYPE_PROPERTIES)
-			return bad(c, "node %.*s has more than %u properties", STR_ARG(t->name), LIMIT_TYPE_PROPERTIES);
+			return bad(c, t->name, "node %.*s has more than %u properties", STR_ARG(t->name),
+				   LIMIT_TYPE_PROPERTIES);
 		p = sc_add_prop(c->a, t);
 		*p = *ip;
 		p->declared_directly = false;
@@ -91,13 +94,15 @@ static int inject(struct checker *c, struct sc_type *t, const struct sc_type *if
 		p->links = NULL;
 	} else if (p->declared_directly) {
 		if (!sc_same_type(&p->type, &ip->type))
-			return bad(c, "node %.*s property '%.*s' has type %s but interface %.*s declares it as %s",
+			return bad(c, p->name,
+				   "node %.*s property '%.*s' has type %s but interface %.*s declares it as %s",
 				   STR_ARG(t->name), STR_ARG(p->name), shown_type(c, &p->type), STR_ARG(iface->name),
 				   shown_type(c, &ip->type));
 	} else if (!c->clash_type.s &&
 		   (!sc_same_type(&p->type, &ip->type) || !annotations_within(p, ip) || !annotations_within(ip, p))) {
 		c->clash_type = t->name;
 		c->clash_prop = p->name;
+		c->clash_at = ip->name;
 	}
 	add_link(c, p, iface->name, ip->name);
 	return 0;
@@ -118,8 +123,8 @@ static int inject_interfaces(struct checker *c, struct sc_type *t)
 		int rc = 0;
 
 		if (!iface)
-			return bad(c, "node %.*s implements unknown interface '%.*s'", STR_ARG(t->name),
-				   STR_ARG(t->implements[i]));
+			return bad(c, t->implements[i], "node %.*s implements unknown interface '%.*s'",
+				   STR_ARG(t->name), STR_ARG(t->implements[i]));
 		for (uint32_t j = 0; j < i; j++)
 			again |= str_eq(t->implements[j], t->implements[i]);
 		for (uint32_t j = 0; !again && !rc && j < iface->n_props; j++)
@@ -155,9 +160,9 @@ static int check_metadata(struct checker *c, const struct sc_annotation *an, uin
 			if (!str_eqz(an[i].name, words[w]))
 				continue;
 			if (count++)
-				return bad(c, "%s declares @%s multiple times", target, words[w]);
+				return bad(c, an[i].name, "%s declares @%s multiple times", target, words[w]);
 			if (!an[i].has_value || blank(an[i].value))
-				return bad(c, "@%s on %s requires a non-empty value", words[w], target);
+				return bad(c, an[i].name, "@%s on %s requires a non-empty value", words[w], target);
 		}
 	}
 	return 0;
@@ -171,11 +176,12 @@ static int check_rename(struct checker *c, const struct sc_annotation *an, uint3
 		if (!str_eqz(an[i].name, "rename_from"))
 			continue;
 		if (count++)
-			return bad(c, "%s declares @rename_from multiple times", target);
+			return bad(c, an[i].name, "%s declares @rename_from multiple times", target);
 		if (!an[i].has_value || blank(an[i].value))
-			return bad(c, "@rename_from on %s requires exactly one non-empty positional value", target);
+			return bad(c, an[i].name, "@rename_from on %s requires exactly one non-empty positional value",
+				   target);
 		if (an[i].n_kwargs)
-			return bad(c, "@rename_from on %s does not accept keyword arguments", target);
+			return bad(c, an[i].name, "@rename_from on %s does not accept keyword arguments", target);
 	}
 	return 0;
 }
@@ -191,8 +197,10 @@ static int check_header(struct checker *c, const struct sc_type *t)
 			if (!str_eqz(t->annotations[i].name, words[k]))
 				continue;
 			if (t->kind == SC_EDGE)
-				return bad(c, "@%s is not supported on edges (edge %.*s)", words[k], STR_ARG(t->name));
-			return bad(c, "@%s is only supported on node properties or as body constraint (node %.*s)",
+				return bad(c, t->annotations[i].name, "@%s is not supported on edges (edge %.*s)",
+					   words[k], STR_ARG(t->name));
+			return bad(c, t->annotations[i].name,
+				   "@%s is only supported on node properties or as body constraint (node %.*s)",
 				   words[k], STR_ARG(t->name));
 		}
 	rc = check_metadata(c, t->annotations, t->n_annotations, target);
@@ -228,7 +236,8 @@ static int check_property(struct checker *c, const struct sc_type *t, const stru
 	if (rc)
 		return rc;
 	if (sc_has(p, "instruction"))
-		return bad(c, "@instruction is only supported on node and edge types (%s)", target);
+		return bad(c, sc_find(p->annotations, p->n_annotations, "instruction")->name,
+			   "@instruction is only supported on node and edge types (%s)", target);
 	rc = check_rename(c, p->annotations, p->n_annotations, target);
 	if (rc || t->kind == SC_INTERFACE)
 		return rc;
@@ -239,14 +248,16 @@ static int check_property(struct checker *c, const struct sc_type *t, const stru
 			if (!str_eqz(p->annotations[i].name, words[k]))
 				continue;
 			if (t->kind == SC_EDGE && (k == 0 || k == 3))
-				return bad(c, "@%s is not supported on edge properties (edge %.*s.%.*s)", words[k],
+				return bad(c, p->annotations[i].name,
+					   "@%s is not supported on edge properties (edge %.*s.%.*s)", words[k],
 					   STR_ARG(t->name), STR_ARG(p->name));
 			what = forbidden_on(&p->type, words[k]);
 			if (what)
-				return bad(c, "@%s is not supported on %s %s%s", words[k], what, target,
-					   k == 3 ? embed_rule(c, t, p) : "");
+				return bad(c, p->annotations[i].name, "@%s is not supported on %s %s%s", words[k], what,
+					   target, k == 3 ? embed_rule(c, t, p) : "");
 			if (count[k]++)
-				return bad(c, "%s declares @%s multiple times", target, words[k]);
+				return bad(c, p->annotations[i].name, "%s declares @%s multiple times", target,
+					   words[k]);
 		}
 	return 0;
 }
@@ -278,24 +289,26 @@ static int check_embed(struct checker *c, const struct sc_type *t, const struct 
 	if (!an)
 		return 0;
 	if (p->type.scalar != SCALAR_VECTOR)
-		return bad(c, "@embed is only supported on vector properties (%.*s.%.*s)", STR_ARG(t->name),
+		return bad(c, an->name, "@embed is only supported on vector properties (%.*s.%.*s)", STR_ARG(t->name),
 			   STR_ARG(p->name));
 	if (!an->has_value)
-		return bad(c, "@embed on %.*s.%.*s requires a source property name", STR_ARG(t->name),
+		return bad(c, an->name, "@embed on %.*s.%.*s requires a source property name", STR_ARG(t->name),
 			   STR_ARG(p->name));
 	if (blank(an->value))
-		return bad(c, "@embed on %.*s.%.*s requires a non-empty source property name", STR_ARG(t->name),
-			   STR_ARG(p->name));
+		return bad(c, an->name, "@embed on %.*s.%.*s requires a non-empty source property name",
+			   STR_ARG(t->name), STR_ARG(p->name));
 	for (uint32_t i = 0; i < an->n_kwargs; i++)
 		if (!str_eqz(an->kwargs[i].name, "model"))
-			return bad(c, "@embed on %.*s.%.*s has unknown argument '%.*s=' (only 'model' is supported)",
+			return bad(c, an->name,
+				   "@embed on %.*s.%.*s has unknown argument '%.*s=' (only 'model' is supported)",
 				   STR_ARG(t->name), STR_ARG(p->name), STR_ARG(an->kwargs[i].name));
 	src = sc_prop_find(t, an->value);
 	if (!src)
-		return bad(c, "@embed on %.*s.%.*s references unknown source property %.*s", STR_ARG(t->name),
+		return bad(c, an->name, "@embed on %.*s.%.*s references unknown source property %.*s", STR_ARG(t->name),
 			   STR_ARG(p->name), STR_ARG(an->value));
 	if (src->type.scalar != SCALAR_STRING || src->type.list)
-		return bad(c, "@embed source property %.*s.%.*s must be String", STR_ARG(t->name), STR_ARG(src->name));
+		return bad(c, an->name, "@embed source property %.*s.%.*s must be String", STR_ARG(t->name),
+			   STR_ARG(src->name));
 	return 0;
 }
 
@@ -306,7 +319,7 @@ static const char *con_word(enum con_kind k)
 	return words[k];
 }
 
-static int check_key_member(struct checker *c, const struct sc_type *t, const struct sc_prop *p)
+static int check_key_member(struct checker *c, const struct sc_type *t, const struct sc_prop *p, struct str member)
 {
 	const char *what = p->type.list			     ? "list"
 			   : p->type.scalar == SCALAR_VECTOR ? "vector"
@@ -314,9 +327,9 @@ static int check_key_member(struct checker *c, const struct sc_type *t, const st
 							     : NULL;
 
 	if (p->type.nullable)
-		return bad(c, "@key property %.*s.%.*s cannot be nullable", STR_ARG(t->name), STR_ARG(p->name));
+		return bad(c, member, "@key property %.*s.%.*s cannot be nullable", STR_ARG(t->name), STR_ARG(p->name));
 	if (what)
-		return bad(c, "@key is not supported on %s property %.*s.%.*s", what, STR_ARG(t->name),
+		return bad(c, member, "@key is not supported on %s property %.*s.%.*s", what, STR_ARG(t->name),
 			   STR_ARG(p->name));
 	return 0;
 }
@@ -334,11 +347,11 @@ static int check_value_rule(struct checker *c, const struct sc_type *t, const st
 	item.list = false;
 	item.nullable = false;
 	if (k->kind == CON_RANGE && !is_numeric(p->type.scalar))
-		return bad(c, "@range on %.*s.%.*s requires a numeric type, got %s", STR_ARG(t->name), STR_ARG(p->name),
-			   shown_type(c, &item));
+		return bad(c, k->members[0], "@range on %.*s.%.*s requires a numeric type, got %s", STR_ARG(t->name),
+			   STR_ARG(p->name), shown_type(c, &item));
 	if (k->kind == CON_CHECK && p->type.scalar != SCALAR_STRING)
-		return bad(c, "@check on %.*s.%.*s requires String type, got %s", STR_ARG(t->name), STR_ARG(p->name),
-			   shown_type(c, &item));
+		return bad(c, k->members[0], "@check on %.*s.%.*s requires String type, got %s", STR_ARG(t->name),
+			   STR_ARG(p->name), shown_type(c, &item));
 	return 0;
 }
 
@@ -347,7 +360,7 @@ static int check_constraint(struct checker *c, const struct sc_type *t, const st
 	int rc = 0;
 
 	if (t->kind == SC_EDGE && (k->kind == CON_KEY || k->kind == CON_RANGE || k->kind == CON_CHECK))
-		return bad(c, "@%s constraint is not supported on edges (edge %.*s)", con_word(k->kind),
+		return bad(c, k->members[0], "@%s constraint is not supported on edges (edge %.*s)", con_word(k->kind),
 			   STR_ARG(t->name));
 	for (uint32_t i = 0; !rc && i < k->n_members; i++) {
 		const struct sc_prop *p = sc_prop_find(t, k->members[i]);
@@ -356,14 +369,14 @@ static int check_constraint(struct checker *c, const struct sc_type *t, const st
 		if (endpoint)
 			continue;
 		if (!p)
-			return bad(c, "@%s on %.*s references unknown property '%.*s'", con_word(k->kind),
-				   STR_ARG(t->name), STR_ARG(k->members[i]));
+			return bad(c, k->members[i], "@%s on %.*s references unknown property '%.*s'",
+				   con_word(k->kind), STR_ARG(t->name), STR_ARG(k->members[i]));
 		if (k->kind == CON_KEY)
-			rc = check_key_member(c, t, p);
+			rc = check_key_member(c, t, p, k->members[i]);
 		else if (k->kind >= CON_RANGE)
 			rc = check_value_rule(c, t, k, p);
 		else if (p->type.scalar == SCALAR_BLOB)
-			rc = bad(c, "@%s is not supported on blob property %.*s.%.*s", con_word(k->kind),
+			rc = bad(c, k->members[i], "@%s is not supported on blob property %.*s.%.*s", con_word(k->kind),
 				 STR_ARG(t->name), STR_ARG(p->name));
 	}
 	return rc;
@@ -426,7 +439,8 @@ static int check_constraints(struct checker *c, struct sc_type *t)
 	add_property_constraints(c, t);
 	for (uint32_t i = 0; !rc && t->kind == SC_NODE && i < t->n_constraints; i++)
 		if (t->constraints[i].kind == CON_KEY && keys++)
-			rc = bad(c, "node type %.*s has multiple @key constraints; only one is supported",
+			rc = bad(c, t->constraints[i].members[0],
+				 "node type %.*s has multiple @key constraints; only one is supported",
 				 STR_ARG(t->name));
 	for (uint32_t i = 0; !rc && i < t->n_constraints; i++)
 		rc = check_constraint(c, t, &t->constraints[i]);
@@ -443,7 +457,7 @@ static int check_constraints(struct checker *c, struct sc_type *t)
 
 /* --- catalog (S-30 to S-34) --------------------------------------------------------------------------------------------------- */
 
-#define wrong(c, ...) err_set((c)->e, ERR_TYPE, "catalog error: " __VA_ARGS__)
+#define wrong(c, word, ...) sc_fail_on((c)->s, (word), (c)->e, ERR_TYPE, "catalog error: ", __VA_ARGS__)
 
 static int check_duplicates(struct checker *c)
 {
@@ -456,9 +470,10 @@ static int check_duplicates(struct checker *c)
 			const struct sc_type *t = &c->s->types[i];
 
 			if ((int)t->kind == kind && !map_add(&seen, t->name, (void *)t))
-				rc = kind == SC_INTERFACE ? wrong(c, "duplicate interface: %.*s", STR_ARG(t->name))
-							  : wrong(c, "duplicate %s type: %.*s", sc_kind_words[kind],
-								  STR_ARG(t->name));
+				rc = kind == SC_INTERFACE
+					     ? wrong(c, t->name, "duplicate interface: %.*s", STR_ARG(t->name))
+					     : wrong(c, t->name, "duplicate %s type: %.*s", sc_kind_words[kind],
+						     STR_ARG(t->name));
 		}
 		map_free(&seen);
 	}
@@ -473,10 +488,10 @@ static int check_endpoints(struct checker *c)
 		if (t->kind != SC_EDGE)
 			continue;
 		if (!sc_type_find(c->s, SC_NODE, t->from))
-			return wrong(c, "edge %.*s references unknown source type: %.*s", STR_ARG(t->name),
+			return wrong(c, t->from, "edge %.*s references unknown source type: %.*s", STR_ARG(t->name),
 				     STR_ARG(t->from));
 		if (!sc_type_find(c->s, SC_NODE, t->to))
-			return wrong(c, "edge %.*s references unknown target type: %.*s", STR_ARG(t->name),
+			return wrong(c, t->to, "edge %.*s references unknown target type: %.*s", STR_ARG(t->name),
 				     STR_ARG(t->to));
 	}
 	return 0;
@@ -506,13 +521,19 @@ static int check_edge_case(struct checker *c)
 		folded = lower(c, t->name);
 		other = map_get(&seen, folded);
 		if (other)
-			rc = wrong(c, "edge name collision after case folding: '%.*s' conflicts with '%.*s'",
+			rc = wrong(c, t->name, "edge name collision after case folding: '%.*s' conflicts with '%.*s'",
 				   STR_ARG(t->name), STR_ARG(other->name));
 		else
 			map_add(&seen, folded, (void *)t);
 	}
 	map_free(&seen);
 	return rc;
+}
+
+/* Of two slices of the source the one that comes later. */
+static struct str later(struct str a, struct str b)
+{
+	return (uintptr_t)a.s > (uintptr_t)b.s ? a : b;
 }
 
 static int check_duplicate_props(struct checker *c)
@@ -522,7 +543,8 @@ static int check_duplicate_props(struct checker *c)
 
 		for (uint32_t k = 1; k < t->n_props; k++)
 			if (str_eq(t->props[k - 1].name, t->props[k].name))
-				return wrong(c, "duplicate property '%.*s.%.*s'", STR_ARG(t->name),
+				return wrong(c, later(t->props[k - 1].name, t->props[k].name),
+					     "duplicate property '%.*s.%.*s'", STR_ARG(t->name),
 					     STR_ARG(t->props[k].name));
 	}
 	return 0;
@@ -535,7 +557,7 @@ static int check_catalog(struct checker *c)
 	if (!rc)
 		rc = check_endpoints(c);
 	if (!rc && c->clash_type.s)
-		rc = wrong(c, "interfaces contributing '%.*s.%.*s' have incompatible property semantics",
+		rc = wrong(c, c->clash_at, "interfaces contributing '%.*s.%.*s' have incompatible property semantics",
 			   STR_ARG(c->clash_type), STR_ARG(c->clash_prop));
 	if (!rc)
 		rc = check_edge_case(c);

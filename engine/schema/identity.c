@@ -14,7 +14,9 @@ struct resolver {
 	struct err *e;
 };
 
-#define failed(r, ...) err_set((r)->e, ERR_BAD_REQUEST, "schema identity resolution failed: " __VA_ARGS__)
+/* An error on a word of the desired source. */
+#define failed(r, word, ...) \
+	sc_fail_on((r)->s, (word), (r)->e, ERR_BAD_REQUEST, "schema identity resolution failed: ", __VA_ARGS__)
 
 /* False when it was taken before. */
 static bool claim(struct resolver *r, const void *const *accepted)
@@ -44,9 +46,9 @@ static int match_type(struct resolver *r, const struct sc_type *t, const struct 
 		return 0;
 	other = named_in_any_kind(r->accepted, old);
 	if (other)
-		return failed(r, "%s %.*s cannot rename accepted '%.*s' across declaration kinds",
+		return failed(r, t->name, "%s %.*s cannot rename accepted '%.*s' across declaration kinds",
 			      sc_kind_words[t->kind], STR_ARG(t->name), STR_ARG(old));
-	return failed(r, "%s %.*s declares @rename_from(\"%.*s\") but no accepted declaration has that name",
+	return failed(r, t->name, "%s %.*s declares @rename_from(\"%.*s\") but no accepted declaration has that name",
 		      sc_kind_words[t->kind], STR_ARG(t->name), STR_ARG(old));
 }
 
@@ -68,17 +70,18 @@ static int match_prop(struct resolver *r, const struct sc_type *t, const struct 
 		return 0;
 	if (!owner)
 		return p->declared_directly
-			       ? failed(r, "new type %.*s cannot import property identity with @rename_from(\"%.*s\")",
+			       ? failed(r, p->name,
+					"new type %.*s cannot import property identity with @rename_from(\"%.*s\")",
 					STR_ARG(t->name), STR_ARG(old))
 			       : 0;
 	*out = sc_prop_find(owner, old);
 	if (*out)
 		return 0;
 	if (exists_elsewhere(r->accepted, owner, old))
-		return failed(r, "%.*s.%.*s: property moves across stable owners are not supported ('%.*s')",
+		return failed(r, p->name, "%.*s.%.*s: property moves across stable owners are not supported ('%.*s')",
 			      STR_ARG(t->name), STR_ARG(p->name), STR_ARG(old));
 	return failed(
-		r,
+		r, p->name,
 		"%.*s.%.*s declares @rename_from(\"%.*s\") but no accepted property with that name exists under the "
 		"stable owner",
 		STR_ARG(t->name), STR_ARG(p->name), STR_ARG(old));
@@ -104,7 +107,8 @@ static int resolve_types(struct resolver *r, struct pair *pairs)
 		if (rc || !old)
 			continue;
 		if (!claim(r, &pairs[i].old))
-			return failed(r, "accepted %s '%.*s' is consumed by more than one desired declaration",
+			return failed(r, pairs[i].t->name,
+				      "accepted %s '%.*s' is consumed by more than one desired declaration",
 				      sc_kind_words[old->kind], STR_ARG(old->name));
 		pairs[i].t->type_id = old->type_id;
 		pairs[i].t->incarnation = old->incarnation;
@@ -126,7 +130,7 @@ static int resolve_props(struct resolver *r, const struct pair *pair, struct are
 			continue;
 		cell = arena_memdup(a, &old, sizeof(old));
 		if (!claim(r, (const void *const *)cell))
-			return failed(r, "accepted property '%.*s.%.*s' is consumed more than once",
+			return failed(r, p->name, "accepted property '%.*s.%.*s' is consumed more than once",
 				      STR_ARG(pair->t->name), STR_ARG(old->name));
 		p->id = old->id;
 	}
@@ -136,7 +140,7 @@ static int resolve_props(struct resolver *r, const struct pair *pair, struct are
 static int mint(struct resolver *r, uint64_t *id)
 {
 	if (r->next == UINT64_MAX)
-		return failed(r, "schema identity allocator is exhausted");
+		return failed(r, (struct str){ 0 }, "schema identity allocator is exhausted");
 	*id = r->next++;
 	return 0;
 }

@@ -74,6 +74,8 @@ struct sc_type {
 };
 
 struct sc_schema {
+	struct str
+		source; /* what names are slices of, after sc_parse; empty for a schema read from its compiled form */
 	uint32_t n_types, cap_types; /* interfaces, then nodes, then edges, each ascending by name */
 	struct sc_type *types;
 	uint32_t n_indexed; /* look-up: positions by kind and name */
@@ -100,6 +102,15 @@ bool sc_same_type(const struct prop_type *a, const struct prop_type *b);
 
 /* Room for one more property of a type. */
 struct sc_prop *sc_add_prop(struct arena *a, struct sc_type *t);
+
+/* place.c: an error of @n bytes at @at of a source, in the form "<prefix><text>\\n --> line:column" and the line with a mark. */
+int sc_fail_at(struct str src, size_t at, size_t n, struct err *e, enum err_code code, const char *prefix,
+	       const char *fmt, va_list ap);
+/* The same on a word of the source; without a place when @word is not a slice of it. */
+int sc_fail_on(const struct sc_schema *s, struct str word, struct err *e, enum err_code code, const char *prefix,
+	       const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* Back to the first byte of the character that @at is in. */
+size_t sc_char_start(struct str s, size_t at);
 
 /* parser.c: text to declarations in source order; S-01 to S-12. */
 int sc_parse(struct arena *a, struct str src, struct sc_schema *out, struct err *e);

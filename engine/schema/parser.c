@@ -7,9 +7,6 @@
 
 #include "engine/schema/ir.h"
 
-#define SHOWN_BEFORE 120 /* bytes of the offending line shown before and after the error */
-#define SHOWN_AFTER 80
-
 struct parser {
 	struct arena *a;
 	struct str src;
@@ -19,66 +16,16 @@ struct parser {
 
 /* --- errors ------------------------------------------------------------------------------------------------- */
 
-static void place(const struct parser *p, size_t at, uint32_t *line, uint32_t *col, size_t *start)
-{
-	*line = 1;
-	*start = 0;
-	for (size_t i = 0; i < at && i < p->src.n; i++)
-		if (p->src.s[i] == '\n') {
-			(*line)++;
-			*start = i + 1;
-		}
-	*col = (uint32_t)utf8_len((struct str){ p->src.s + *start, at - *start }) + 1;
-}
-
-/* Back to the first byte of the character that @at is in. */
-static size_t char_start(struct str s, size_t at)
-{
-	while (at > 0 && at < s.n && ((unsigned char)s.s[at] & 0xc0) == 0x80)
-		at--;
-	return at;
-}
-
-/* The offending line (a part of it when it is long) and, below, a mark under byte @at. */
-static void show_line(const struct parser *p, size_t at, size_t start, struct strbuf *out)
-{
-	size_t end = at, from = start;
-
-	while (end < p->src.n && p->src.s[end] != '\n' && p->src.s[end] != '\r' && end - at < SHOWN_AFTER)
-		end++;
-	end = char_start(p->src, end);
-	if (at - start > SHOWN_BEFORE)
-		from = char_start(p->src, at - SHOWN_BEFORE);
-	sb_addz(out, "\n  | ");
-	sb_add(out, p->src.s + from, end - from);
-	sb_addz(out, "\n  | ");
-	for (size_t i = from; i < at; i++) /* a tab stays one, so that the mark stands below the place */
-		if (p->src.s[i] == '\t')
-			sb_addch(out, '\t');
-		else if (((unsigned char)p->src.s[i] & 0xc0) != 0x80)
-			sb_addch(out, ' ');
-	sb_addch(out, '^');
-}
-
 /* A parse error at byte @at, with the offending line below it. */
 static int fail_at(struct parser *p, size_t at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static int fail_at(struct parser *p, size_t at, const char *fmt, ...)
 {
-	struct strbuf b = STRBUF_INIT;
-	uint32_t line, col;
-	size_t start;
 	va_list ap;
 	int rc;
 
-	place(p, at, &line, &col, &start);
 	va_start(ap, fmt);
-	sb_addv(&b, fmt, ap);
+	rc = sc_fail_at(p->src, at, 1, p->e, ERR_PARSE, "parse error: ", fmt, ap);
 	va_end(ap);
-	sb_addf(&b, "\n --> %u:%u", line, col);
-	show_line(p, at, start, &b);
-	rc = err_set(p->e, ERR_PARSE, "parse error: %s", b.s);
-	err_position(p->e, line, col, (uint32_t)at, (uint32_t)(at < p->src.n ? at + 1 : at));
-	sb_free(&b);
 	return rc;
 }
 
@@ -88,7 +35,7 @@ static int expected(struct parser *p, const char *what)
 
 	while (p->pos + n < p->src.n && n < 24 && (unsigned char)p->src.s[p->pos + n] > ' ')
 		n++;
-	n = char_start(p->src, p->pos + n) - p->pos;
+	n = sc_char_start(p->src, p->pos + n) - p->pos;
 	if (p->pos >= p->src.n)
 		return fail_at(p, p->pos, "expected %s, found the end of the text", what);
 	return fail_at(p, p->pos, "expected %s, found '%.*s'", what, (int)(n ? n : 1), p->src.s + p->pos);
@@ -886,7 +833,7 @@ int sc_parse(struct arena *a, struct str src, struct sc_schema *out, struct err 
 	size_t n = 0, cap = 0;
 	int rc = 0;
 
-	*out = (struct sc_schema){ 0 };
+	*out = (struct sc_schema){ .source = src };
 	if (src.n > LIMIT_SCHEMA_BYTES)
 		return err_set(e, ERR_PARSE, "parse error: the schema has %zu bytes (at most %u)", src.n,
 			       LIMIT_SCHEMA_BYTES);

@@ -349,6 +349,7 @@ static void resolution_errors(void)
 		CHECK_INT(code, ERR_BAD_REQUEST);
 		CHECK(str_starts(str_from(msg), STR("schema identity resolution failed: ")));
 		CHECK_HAS(msg, rows[i].message);
+		CHECK_HAS(msg, "\n --> 1:");
 		CHECK_HAS(plan(from, src), rows[i].message);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
@@ -357,6 +358,7 @@ static void resolution_errors(void)
 		msg = schema_error(c, src, &code);
 		CHECK_INT(code, ERR_BAD_REQUEST);
 		CHECK_HAS(msg, members[i].message);
+		CHECK_HAS(msg, "\n --> 1:");
 		CHECK_HAS(plan(from, src), members[i].message);
 	}
 	drop_all();
