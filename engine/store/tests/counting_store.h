@@ -12,6 +12,8 @@ struct counting_store {
 	struct store base;
 	struct store *inner;
 	atomic_int appends, tails, others;
+	atomic_int changes;	 /* calls that change something */
+	atomic_size_t written;	 /* bytes of objects and records */
 	atomic_int fail_appends; /* the next n appends fail with fail_errno */
 	int fail_errno;
 	atomic_int lose_replies; /* the next n appends happen, but report an error */
@@ -24,6 +26,12 @@ static struct counting_store *counting(struct store *s)
 }
 
 #define COUNTED(s) (atomic_fetch_add(&counting(s)->others, 1), counting(s)->inner)
+
+static void count_change(struct store *s, size_t bytes)
+{
+	atomic_fetch_add(&counting(s)->changes, 1);
+	atomic_fetch_add(&counting(s)->written, bytes);
+}
 
 static int cs_get(struct store *s, const char *key, uint64_t max, struct store_object *out, struct err *e)
 {
@@ -46,28 +54,33 @@ static int cs_put(struct store *s, const char *key, const void *data, size_t n, 
 		atomic_fetch_sub(&counting(s)->fail_puts, 1);
 		return err_set_rc(e, -ENOSPC, ERR_STORAGE, "storage: no space left for '%s'", key);
 	}
+	count_change(s, n);
 	return store_put(COUNTED(s), key, data, n, e);
 }
 
 static int cs_create(struct store *s, const char *key, const void *data, size_t n, struct store_token *token,
 		     struct err *e)
 {
+	count_change(s, n);
 	return store_create(COUNTED(s), key, data, n, token, e);
 }
 
 static int cs_replace(struct store *s, const char *key, const struct store_token *expected, const void *data, size_t n,
 		      struct store_token *token, struct err *e)
 {
+	count_change(s, n);
 	return store_replace(COUNTED(s), key, expected, data, n, token, e);
 }
 
 static int cs_delete(struct store *s, const char *key, struct err *e)
 {
+	count_change(s, 0);
 	return store_delete(COUNTED(s), key, e);
 }
 
 static int cs_delete_prefix(struct store *s, const char *prefix, struct err *e)
 {
+	count_change(s, 0);
 	return store_delete_prefix(COUNTED(s), prefix, e);
 }
 
@@ -93,6 +106,7 @@ static int cs_log_append(struct store *s, const char *log, uint64_t seq, const v
 	int rc;
 
 	atomic_fetch_add(&c->appends, 1);
+	count_change(s, n);
 	if (atomic_load(&c->fail_appends) > 0) {
 		atomic_fetch_sub(&c->fail_appends, 1);
 		return err_set_rc(e, -c->fail_errno, ERR_STORAGE, "storage: append to '%s' failed: injected", log);
@@ -154,6 +168,8 @@ static void counting_reset(struct counting_store *c)
 	atomic_store(&c->appends, 0);
 	atomic_store(&c->tails, 0);
 	atomic_store(&c->others, 0);
+	atomic_store(&c->changes, 0);
+	atomic_store(&c->written, 0);
 }
 
 #endif
