@@ -2,6 +2,8 @@
 /* When checkpoints are written, and by whom: a thread of the handle, after the write that made one due has been acknowledged. */
 #include <errno.h>
 
+#include <omnigraph/failpoint.h>
+
 #include "graph_priv.h"
 
 #define TAIL_MAX_BYTES (4u << 20)
@@ -33,19 +35,33 @@ static int take_tail(struct branch *b, struct tail *t, struct err *e)
 	return rc;
 }
 
-static int put_checkpoint(struct branch *b, const struct tail *t, struct err *e)
+/* Is there a commit of the branch's own behind its newest checkpoint? */
+static bool due(struct branch *b, const struct tail *t)
 {
-	const char *id = b->lineage->step[0].id;
-	struct strbuf obj = STRBUF_INIT;
-	char key[128];
-	int rc = checkpoint_build(b->g, id, t->head, t->seq, &obj, e);
+	const struct lineage *l = b->lineage;
+	uint64_t covered = l->n > 1 ? l->step[1].upto : 0;
 
-	if (!rc) {
-		ckpt_key(id, t->head->version, key);
-		rc = store_put(b->g->store, key, obj.s, obj.n, e);
-	}
-	sb_free(&obj);
-	return rc;
+	pthread_mutex_lock(&b->lock);
+	covered = b->ckpt_version > covered ? b->ckpt_version : covered;
+	pthread_mutex_unlock(&b->lock);
+	return t->head->version > covered;
+}
+
+static int put_checkpoint(struct branch *b, const struct tail *t, const struct strbuf *obj, struct err *e)
+{
+	char key[128];
+	int rc;
+
+	ckpt_key(b->lineage->step[0].id, t->head->version, key);
+	rc = store_put(b->g->store, key, obj->s, obj->n, e);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&b->lock);
+	b->ckpt_version = t->head->version;
+	b->tail_bytes -= t->bytes;
+	b->tail_records -= t->records;
+	pthread_mutex_unlock(&b->lock);
+	return 0;
 }
 
 /* Under branch.write_lock and branch.lock, nothing queued: replace what is in memory by @s, caught up with the log. */
@@ -89,38 +105,78 @@ static int rebase(struct branch *b, struct err *e)
 	return rc;
 }
 
-static int write_locked(struct branch *b, struct err *e)
+static int write_locked(struct branch *b, const struct tail *t, struct err *e)
 {
-	struct tail t = { 0 };
-	bool due;
-	int rc = take_tail(b, &t, e);
+	struct strbuf obj = STRBUF_INIT;
+	int rc;
 
-	if (rc)
-		return rc;
-	pthread_mutex_lock(&b->lock);
-	due = t.head->version > b->ckpt_version;
-	pthread_mutex_unlock(&b->lock);
-	if (due)
-		rc = put_checkpoint(b, &t, e);
-	if (due && !rc) {
-		pthread_mutex_lock(&b->lock);
-		b->ckpt_version = t.head->version;
-		b->tail_bytes -= t.bytes;
-		b->tail_records -= t.records;
-		pthread_mutex_unlock(&b->lock);
+	if (!due(b, t))
+		return 0;
+	rc = checkpoint_build(b->g, b->lineage->step[0].id, t->head, t->seq, NULL, &obj, e);
+	if (!rc)
+		rc = put_checkpoint(b, t, &obj, e);
+	if (!rc)
 		rc = rebase(b, e);
-	}
-	snapshot_put(t.head);
+	sb_free(&obj);
 	return rc;
 }
 
 static int checkpoint_write(struct branch *b, struct err *e)
 {
+	struct tail t = { 0 };
 	int rc;
 
 	pthread_mutex_lock(&b->g->ckpt_lock);
-	rc = write_locked(b, e);
+	rc = take_tail(b, &t, e);
+	if (!rc)
+		rc = write_locked(b, &t, e);
 	pthread_mutex_unlock(&b->g->ckpt_lock);
+	snapshot_put(t.head);
+	return rc;
+}
+
+struct compact_job {
+	const struct compaction *asked;
+	bool changed;
+};
+
+static void note_table(void *arg, const struct type *t, uint32_t replaced, uint32_t written)
+{
+	struct compact_job *job = arg;
+
+	job->changed |= replaced != 0;
+	job->asked->table(job->asked->arg, t, replaced, written);
+}
+
+static int compact_locked(struct branch *b, const struct tail *t, const struct compaction *asked, struct err *e)
+{
+	struct compact_job job = { .asked = asked };
+	struct compaction c = { note_table, &job };
+	struct strbuf obj = STRBUF_INIT;
+	int rc = FAILPOINT("optimize.post_authority_capture_pre_gates", e);
+
+	if (!rc)
+		rc = checkpoint_build(b->g, b->lineage->step[0].id, t->head, t->seq, &c, &obj, e);
+	if (!rc && (job.changed || due(b, t))) {
+		rc = put_checkpoint(b, t, &obj, e);
+		if (!rc)
+			rc = rebase(b, e);
+	}
+	sb_free(&obj);
+	return rc;
+}
+
+int branch_compact(struct branch *b, const struct compaction *compact, struct err *e)
+{
+	struct tail t = { 0 };
+	int rc;
+
+	pthread_mutex_lock(&b->g->ckpt_lock);
+	rc = take_tail(b, &t, e);
+	if (!rc)
+		rc = compact_locked(b, &t, compact, e);
+	pthread_mutex_unlock(&b->g->ckpt_lock);
+	snapshot_put(t.head);
 	return rc;
 }
 

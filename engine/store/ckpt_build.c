@@ -2,10 +2,12 @@
 /*
  * What a checkpoint holds. The rows of the delta go into new segments; segments of about their size, or with many deleted rows, are
  * rewritten with them (size-tiered: a row is rewritten a logarithmic number of times); the others are kept with a deletion bitmap.
+ * A compaction goes to the end of it: no bitmap stays, and at most one segment of a type that is not full.
  */
 #include <roaring/roaring.h>
 
 #include <omnigraph/arch.h>
+#include <omnigraph/failpoint.h>
 
 #include "ckpt_format.h"
 #include "graph_priv.h"
@@ -14,6 +16,7 @@
 #define SEGMENT_MAX_ROWS (1u << 20)
 #define SEGMENT_MAX_BYTES (64u << 20)
 #define FULL_BYTES (SEGMENT_MAX_BYTES / 2) /* such a segment is merged no further */
+#define FULL_ROWS (SEGMENT_MAX_ROWS / 2)
 
 struct source {		       /* rows of one kind in id order */
 	const struct run *run; /* NULL: the delta */
@@ -32,10 +35,13 @@ struct build {
 	struct view v;
 	struct source *src; /* [0] is the delta */
 	uint32_t n_src;
+	uint32_t n_empty; /* segments of which no row is alive */
 	uint32_t *delta;
 	struct strbuf *out;
 	struct strbuf refs;
 	size_t n_refs;
+	const struct compaction *compact; /* NULL: size-tiered */
+	uint32_t n_new;			  /* segments written */
 };
 
 /* --- what there is --------------------------------------------------------------------------------- */
@@ -98,7 +104,14 @@ static void collect_runs(struct build *b)
 		if (live)
 			b->src[b->n_src++] =
 				(struct source){ .run = r, .run_index = i, .n = r->seg->rows, .live = live };
+		else
+			b->n_empty++;
 	}
+}
+
+static bool is_full(const struct source *s)
+{
+	return s->run->seg->bytes >= FULL_BYTES || s->n >= FULL_ROWS;
 }
 
 static struct source *smallest_kept(struct build *b)
@@ -108,13 +121,13 @@ static struct source *smallest_kept(struct build *b)
 	for (uint32_t i = 1; i < b->n_src; i++) {
 		struct source *s = &b->src[i];
 
-		if (!s->rewrite && s->run->seg->bytes < FULL_BYTES && (!best || s->live < best->live))
+		if (!s->rewrite && !is_full(s) && (!best || s->live < best->live))
 			best = s;
 	}
 	return best;
 }
 
-static void choose(struct build *b)
+static void choose_tiered(struct build *b)
 {
 	uint64_t sum = b->src[0].live;
 	struct source *s;
@@ -128,6 +141,32 @@ static void choose(struct build *b)
 		s->rewrite = true;
 		sum += s->live;
 	}
+}
+
+/* Segments with deleted rows, and the small ones unless there is one only: what comes out of it is left alone the next time. */
+static void choose_compact(struct build *b)
+{
+	bool any = b->src[0].live != 0;
+	uint32_t small = 0;
+
+	for (uint32_t i = 1; i < b->n_src; i++) {
+		struct source *s = &b->src[i];
+
+		s->rewrite = s->live < s->n;
+		any |= s->rewrite;
+		small += !s->rewrite && !is_full(s);
+	}
+	for (uint32_t i = 1; (any || small > 1) && i < b->n_src; i++)
+		b->src[i].rewrite |= !is_full(&b->src[i]);
+}
+
+static uint32_t count_replaced(const struct build *b)
+{
+	uint32_t n = b->n_empty + (b->src[0].live != 0);
+
+	for (uint32_t i = 1; i < b->n_src; i++)
+		n += b->src[i].rewrite;
+	return n;
 }
 
 /* --- rewriting ------------------------------------------------------------------------------------- */
@@ -200,6 +239,7 @@ static int put_segment(struct build *b, struct segment_writer *w, struct rec_seg
 	enc_segment(&b->refs, ref);
 	enc_bytes(&b->refs, STR(""));
 	b->n_refs++;
+	b->n_new++;
 	return 0;
 }
 
@@ -271,16 +311,26 @@ static void keep(struct build *b, const struct source *s)
 
 static int build_segments(struct build *b, struct err *e)
 {
-	int rc;
+	uint32_t replaced;
+	int rc = 0;
 
 	collect_runs(b);
 	collect_delta(b);
-	choose(b);
+	if (b->compact)
+		choose_compact(b);
+	else
+		choose_tiered(b);
+	replaced = count_replaced(b);
 	for (uint32_t i = 1; i < b->n_src; i++) {
 		if (!b->src[i].rewrite)
 			keep(b, &b->src[i]);
 	}
-	rc = rewrite(b, e);
+	if (b->compact && replaced)
+		rc = FAILPOINT("optimize.before_compact", e);
+	if (!rc)
+		rc = rewrite(b, e);
+	if (b->compact && !rc)
+		b->compact->table(b->compact->arg, b->ty, replaced, b->n_new);
 	free(b->delta);
 	free(b->src);
 	return rc;
@@ -303,7 +353,8 @@ static int build_table(struct build *b, const struct tmeta *m, struct err *e)
 	return rc;
 }
 
-static int build_tables(struct graph *g, const struct snapshot *s, struct strbuf *out, struct err *e)
+static int build_tables(struct graph *g, const struct snapshot *s, const struct compaction *compact, struct strbuf *out,
+			struct err *e)
 {
 	const struct catalog *c = s->bind->cat;
 	size_t n = 0;
@@ -313,9 +364,12 @@ static int build_tables(struct graph *g, const struct snapshot *s, struct strbuf
 		n += snapshot_table(s, &c->types[i]) != NULL;
 	enc_var(out, n);
 	for (uint32_t i = 0; i < c->n_types && !rc; i++) {
-		struct build b = {
-			.g = g, .s = s, .ty = &c->types[i], .t = snapshot_table(s, &c->types[i]), .out = out
-		};
+		struct build b = { .g = g,
+				   .s = s,
+				   .ty = &c->types[i],
+				   .t = snapshot_table(s, &c->types[i]),
+				   .out = out,
+				   .compact = compact };
 
 		if (!b.t)
 			continue;
@@ -362,8 +416,8 @@ static void header(struct strbuf *out)
 	sb_free(&h);
 }
 
-int checkpoint_build(struct graph *g, const char *branch_id, const struct snapshot *s, uint64_t seq, struct strbuf *out,
-		     struct err *e)
+int checkpoint_build(struct graph *g, const char *branch_id, const struct snapshot *s, uint64_t seq,
+		     const struct compaction *compact, struct strbuf *out, struct err *e)
 {
 	static const char room[CKPT_HEADER_BYTES];
 	int rc;
@@ -372,7 +426,7 @@ int checkpoint_build(struct graph *g, const char *branch_id, const struct snapsh
 	sb_add(out, branch_id, ULID_LEN);
 	enc_var(out, seq);
 	enc_head(s, out);
-	rc = build_tables(g, s, out, e);
+	rc = build_tables(g, s, compact, out, e);
 	if (!rc)
 		header(out);
 	return rc;

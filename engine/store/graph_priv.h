@@ -161,11 +161,20 @@ int checkpoint_load(struct graph *g, const char *branch_id, uint64_t upto, struc
 void ckpt_key(const char *branch_id, uint64_t version, char out[128]);
 
 /* --- ckpt_build.c --- */
-/* Append the checkpoint object of @s (whose own log has records up to @seq) to @out; writes the segments it needs. */
-int checkpoint_build(struct graph *g, const char *branch_id, const struct snapshot *s, uint64_t seq, struct strbuf *out,
-		     struct err *e);
+struct compaction { /* fold all deletions and merge small segments, and say what was done to each table */
+	void (*table)(void *arg, const struct type *t, uint32_t replaced, uint32_t written);
+	void *arg;
+};
+/*
+ * Append the checkpoint object of @s (the branch's own log has it up to record @seq) to @out; writes the segments it needs.
+ * @compact NULL: as little as is worth it.
+ */
+int checkpoint_build(struct graph *g, const char *branch_id, const struct snapshot *s, uint64_t seq,
+		     const struct compaction *compact, struct strbuf *out, struct err *e);
 
 /* --- checkpoint.c --- */
+/* Compact the branch and write a checkpoint of it, unless that would change nothing. */
+int branch_compact(struct branch *b, const struct compaction *compact, struct err *e);
 void checkpoint_consider(struct branch *b); /* branch.lock is held */
 void checkpoint_worker_stop(struct graph *g);
 

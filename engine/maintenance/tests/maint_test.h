@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* maint_test.h - what the tests of maintenance share: a graph in memory, commits to look back at. */
+#ifndef MAINT_TEST_H
+#define MAINT_TEST_H
+
+#include <omnigraph/maintenance.h>
+
+#include "engine/store/tests/fixture.h"
+
+struct rig {
+	struct store *s;
+	struct graph *g;
+	char *uri;
+};
+
+__attribute__((unused)) static void rig_open_schema(struct rig *r, struct str schema)
+{
+	static int n;
+
+	if (asprintf(&r->uri, "mem://maint-%d-%d", (int)getpid(), n++) < 0)
+		abort();
+	CHECK_OK(store_open(r->uri, NULL, &r->s, ep));
+	CHECK_OK(graph_init_store(r->s, schema, NULL, ep));
+	CHECK_OK(graph_open_store(r->s, NULL, &r->g, ep));
+}
+
+__attribute__((unused)) static void rig_open(struct rig *r)
+{
+	rig_open_schema(r, STR(FIXTURE_SCHEMA));
+}
+
+__attribute__((unused)) static void rig_reopen(struct rig *r)
+{
+	graph_close(r->g);
+	CHECK_OK(graph_open_store(r->s, NULL, &r->g, ep));
+}
+
+__attribute__((unused)) static void rig_close(struct rig *r)
+{
+	graph_close(r->g);
+	store_close(r->s);
+	free(r->uri);
+}
+
+/* Commit @i of a series: puts, replaces and deletes. */
+__attribute__((unused)) static void series_commit(struct graph *g, const char *branch, int i)
+{
+	char a[16], b[16], c[16], k[16];
+
+	snprintf(a, sizeof(a), "a%d", i);
+	snprintf(b, sizeof(b), "b%d", i % 5);
+	snprintf(c, sizeof(c), "a%d", i - 3);
+	snprintf(k, sizeof(k), "k%d", i);
+	WRITE(g, branch, PERSON(a, i + 1), PERSON(b, i), NOTE(a), KNOWS(k, a, b));
+	if (i >= 3) {
+		snprintf(k, sizeof(k), "k%d", i - 3);
+		WRITE(g, branch, DEL_KNOWS(k), DEL_PERSON(c));
+	}
+}
+
+struct commits { /* newest first */
+	char id[256][ULID_LEN + 1];
+	char *state[256];
+	size_t n;
+};
+
+static int on_commit(void *arg, const struct commit_info *c)
+{
+	struct commits *cs = arg;
+
+	if (cs->n < 256)
+		memcpy(cs->id[cs->n++], c->id, ULID_LEN + 1);
+	return 0;
+}
+
+__attribute__((unused)) static void commits_take(struct graph *g, const char *branch, struct commits *cs)
+{
+	memset(cs, 0, sizeof(*cs));
+	CHECK_OK(graph_commits(g, branch, on_commit, cs, ep));
+	for (size_t i = 0; i < cs->n; i++)
+		cs->state[i] = dump_branch(g, NULL, cs->id[i]);
+}
+
+__attribute__((unused)) static void commits_free(struct commits *cs)
+{
+	for (size_t i = 0; i < cs->n; i++)
+		free(cs->state[i]);
+}
+
+__attribute__((unused)) static void commits_same(struct graph *g, const struct commits *cs, size_t n)
+{
+	for (size_t i = 0; i < n && i < cs->n; i++) {
+		char *now = dump_branch(g, NULL, cs->id[i]);
+
+		CHECK_STR(now, cs->state[i]);
+		free(now);
+	}
+}
+
+static int on_export(void *arg, const void *data, size_t n, struct err *e)
+{
+	sb_add(arg, data, n);
+	return 0;
+}
+
+__attribute__((unused)) static char *export_of(struct graph *g, const char *branch)
+{
+	struct strbuf out = STRBUF_INIT;
+	struct snapshot *s = NULL;
+
+	CHECK_OK(graph_snapshot(g, branch, NULL, &s, ep));
+	CHECK_OK(graph_export(s, NULL, 0, on_export, &out, ep));
+	snapshot_put(s);
+	return sb_detach(&out);
+}
+
+#endif
