@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Starting and stopping the server: command line, snapshot, quarantine, runtime states, tokens, signals."""
+import contextlib
 import glob
+import hashlib
 import json
 import os
 import re
@@ -10,6 +12,7 @@ import signal
 import socket
 import subprocess
 
+import harness
 import og
 
 OPEN = {"OMNIGRAPH_UNAUTHENTICATED": "1"}
@@ -233,6 +236,73 @@ def _():
         with c.serve("--require-all-graphs") as s:
             og.eq(s.get("/graphs/herbarium/snapshot").status, 200)
             og.has(s.log(), "cluster startup diagnostic code=query_without_graph path=query.gone.q")
+
+
+def tamper(c, graph, query, text):
+    """Put another text into the applied revision under a stored query, consistent in every digest."""
+    path = c.file("__cluster/state.json")
+    ledger = json.loads(og.read(path))
+    resources = ledger["applied_revision"]["resources"]
+    resources["query.%s.%s" % (graph, query)]["digest"] = digest = hashlib.sha256(text.encode()).hexdigest()
+    og.write(c.file("__cluster/resources/query/%s/%s/%s.gq" % (graph, query, digest)), text)
+    prefix = "query.%s." % graph
+    parts = ["graph", graph, "schema", resources["schema." + graph]["digest"]]
+    for name in sorted(r[len(prefix):] for r in resources if r.startswith(prefix)):
+        parts += ["query", name, resources[prefix + name]["digest"]]
+    resources["graph." + graph]["digest"] = hashlib.sha256("".join(p + "\0" for p in parts).encode()).hexdigest()
+    og.write(path, json.dumps(ledger))
+
+
+TROUBLED = ("binding", "parse", "root", "secret", "sidecar", "type", "under_score")
+
+
+@contextlib.contextmanager
+def troubled(extra=""):
+    """A cluster with one healthy graph and one for each thing that can be wrong with a graph."""
+    provider = "providers:\n  embedding:\n    remote: { kind: openai, api_key: \"${GARDEN_KEY}\" }\n"
+    policy = "policies:\n  p: { file: p.yaml, applies_to: [binding] }\n" + extra
+    graphs = {g: "embedding_provider: remote" if g == "secret" else "" for g in TROUBLED + ("healthy",)}
+    with og.cluster(graphs, extra=provider + policy, applied=False) as c:
+        og.write(c.file("p.yaml"), og.POLICY % "read")
+        og.write(c.file("q.yaml"), og.POLICY % "graph_list")
+        c.apply()
+        tamper(c, "parse", "all", "query all( {")
+        tamper(c, "type", "all", "query all() { match { $p: Weed } return { $p.name } }")
+        damage_root(c, "root")
+        sidecar(c, "sidecar")
+        yield c
+
+
+@og.test("SRV-11 SRV-12 CLU-63 every layer of the boot logs the graph it quarantines and why; its routes answer 404")
+def _():
+    cedar = harness.features()["cedar"]
+    with troubled() as c, c.serve(open_=False, env=og.ADA) as s:
+        log = s.log()
+        for part in ("code=cluster_recovery_pending path=graph.sidecar",
+                     "graph quarantined because stored queries failed to parse graph_id=parse errors=\"stored query 'all': ",
+                     "graph quarantined because embedding provider configuration failed graph_id=secret",
+                     "embedding api_key env var 'GARDEN_KEY' is not set",
+                     "graph quarantined during startup graph_id=root",
+                     "graph quarantined during startup graph_id=type",
+                     "1 stored query failed the schema check:",
+                     "graph quarantined during startup graph_id=under_score",
+                     "must match ^[a-zA-Z0-9-]{1,64}$"):
+            og.has(log, part)
+        for g in TROUBLED:
+            if g == "under_score" or (g == "binding" and cedar):
+                continue
+            for route in ("snapshot", "queries", "schema", "branches"):
+                r = s.get("/graphs/%s/%s" % (g, route), headers=og.AS_ADA)
+                og.eq((r.status, r.error()), (404, "graph '%s' not found" % g))
+        og.eq(s.get("/graphs/healthy/snapshot", headers=og.AS_ADA).status, 200)
+        og.has(log, "graph_count=%d" % (2 if cedar else 1))
+
+
+@harness.test("SRV-11 a quarantined graph is not listed", "server", "cedar")
+def _():
+    with troubled("  q: { file: q.yaml, applies_to: [cluster] }\n") as c, c.serve(open_=False, env=og.ADA) as s:
+        r = s.get("/graphs", headers=og.AS_ADA)
+        og.eq([g["graph_id"] for g in r.json()["graphs"]], ["binding", "healthy"])
 
 
 @og.test("SRV-14 catalog files are not read after the boot")
