@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * crash_store.h - every store that the library opens, under the eye of a test: it notes each call that changes something and, when
- * told so, the process dies (SIGKILL) instead of making the n-th one. Link with -Wl,--wrap=store_open.
+ * told so, the process dies (SIGKILL) instead of making the n-th one, or that one fails. Link with -Wl,--wrap=store_open.
  *
  * Roots at s3://sim/ are kept in a directory of the test, so that the code paths of an object store run without one.
  * Deleting a prefix is as many steps as there are objects, as object stores do it; logs go first.
@@ -25,9 +25,10 @@
 #define CRASH_CALL_BYTES 160
 #define SIM_URI "s3://sim"
 
-struct crash_plan {	 /* in memory shared with the child that dies */
-	unsigned calls;	 /* changes so far */
-	unsigned die_at; /* die instead of making this one, counted from 1 */
+struct crash_plan {	  /* in memory shared with the child that dies */
+	unsigned calls;	  /* changes so far */
+	unsigned die_at;  /* die instead of making this one, counted from 1 */
+	unsigned fail_at; /* this one fails */
 	char call[CRASH_CALLS_MAX][CRASH_CALL_BYTES];
 };
 
@@ -95,19 +96,23 @@ static void without_ids(const char *text, char *out, size_t size)
 	sb_free(&b);
 }
 
-static void crash_step(struct store *s, const char *op, const char *key)
+/* Before a change: 0, or the failure that is due. */
+static int crash_step(struct store *s, const char *op, const char *key, struct err *e)
 {
 	struct crash_plan *p = crash.plan;
 	char text[CRASH_CALL_BYTES * 2];
 
 	if (!crash.armed)
-		return;
+		return 0;
 	if (p->calls == CRASH_CALLS_MAX)
 		abort();
 	snprintf(text, sizeof(text), "%s %s%s", op, crash_store(s)->below, key);
 	without_ids(text, p->call[p->calls++], CRASH_CALL_BYTES);
 	if (p->calls == p->die_at)
 		kill(getpid(), SIGKILL);
+	if (p->calls == p->fail_at)
+		return err_set_rc(e, -ENOSPC, ERR_STORAGE, "cannot %s \"%s\": no space left (injected)", op, key);
+	return 0;
 }
 
 static void crash_close(struct store *s)
@@ -136,28 +141,32 @@ static int crash_head(struct store *s, const char *key, struct store_stat *out, 
 
 static int crash_put(struct store *s, const char *key, const void *data, size_t n, struct err *e)
 {
-	crash_step(s, "put", key);
-	return store_put(inner(s), key, data, n, e);
+	int rc = crash_step(s, "put", key, e);
+
+	return rc ? rc : store_put(inner(s), key, data, n, e);
 }
 
 static int crash_create(struct store *s, const char *key, const void *data, size_t n, struct store_token *token,
 			struct err *e)
 {
-	crash_step(s, "create", key);
-	return store_create(inner(s), key, data, n, token, e);
+	int rc = crash_step(s, "create", key, e);
+
+	return rc ? rc : store_create(inner(s), key, data, n, token, e);
 }
 
 static int crash_replace(struct store *s, const char *key, const struct store_token *expected, const void *data,
 			 size_t n, struct store_token *token, struct err *e)
 {
-	crash_step(s, "replace", key);
-	return store_replace(inner(s), key, expected, data, n, token, e);
+	int rc = crash_step(s, "replace", key, e);
+
+	return rc ? rc : store_replace(inner(s), key, expected, data, n, token, e);
 }
 
 static int crash_delete(struct store *s, const char *key, struct err *e)
 {
-	crash_step(s, "delete", key);
-	return store_delete(inner(s), key, e);
+	int rc = crash_step(s, "delete", key, e);
+
+	return rc ? rc : store_delete(inner(s), key, e);
 }
 
 struct crash_keys {
@@ -182,12 +191,14 @@ static int crash_delete_prefix(struct store *s, const char *prefix, struct err *
 	const char *logs = arena_printf(&k.arena, "%s/log", prefix);
 	int rc = store_list(inner(s), prefix, NULL, true, crash_collect, &k, e);
 
-	crash_step(s, "delete", logs);
+	if (!rc)
+		rc = crash_step(s, "delete", logs, e);
 	if (!rc)
 		rc = store_delete_prefix(inner(s), logs, e);
 	for (size_t i = 0; !rc && i + 1 < k.n; i++)
 		rc = crash_delete(s, k.key[i], e);
-	crash_step(s, "delete the rest of", prefix);
+	if (!rc)
+		rc = crash_step(s, "delete the rest of", prefix, e);
 	if (!rc)
 		rc = store_delete_prefix(inner(s), prefix, e);
 	arena_free(&k.arena);
@@ -228,8 +239,9 @@ static int crash_put_batch(struct store *s, struct store_put_req *reqs, size_t n
 
 static int crash_log_append(struct store *s, const char *log, uint64_t seq, const void *data, size_t n, struct err *e)
 {
-	crash_step(s, "append to", log);
-	return store_log_append(inner(s), log, seq, data, n, e);
+	int rc = crash_step(s, "append to", log, e);
+
+	return rc ? rc : store_log_append(inner(s), log, seq, data, n, e);
 }
 
 static int crash_log_read(struct store *s, const char *log, uint64_t from, store_log_fn fn, void *arg, struct err *e)
@@ -244,8 +256,9 @@ static int crash_log_tail(struct store *s, const char *log, uint64_t *next, stru
 
 static int crash_log_trim(struct store *s, const char *log, uint64_t upto, struct err *e)
 {
-	crash_step(s, "trim", log);
-	return store_log_trim(inner(s), log, upto, e);
+	int rc = crash_step(s, "trim", log, e);
+
+	return rc ? rc : store_log_trim(inner(s), log, upto, e);
 }
 
 static const struct store_ops crash_ops = {

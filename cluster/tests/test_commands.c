@@ -763,6 +763,46 @@ static void bad_approvals_are_skipped(void)
 	fx_end();
 }
 
+/* --- rare troubles, by their codes ------------------------------------------------------------------------------ */
+
+static void unknown_resources_are_deferred(void)
+{
+	fx_applied(LIBRARY);
+	fx_edit(STATE, "    \"resources\": {", "    \"resources\": {\n      \"alias.x\": { \"digest\": \"x\" },");
+	fx_ok(CLUSTER_APPLY);
+	CHECK_STR(fx_disposition("alias.x"), "delete deferred apply_unsupported_kind");
+	CHECK_WARNING("apply_unsupported_change", "alias.x");
+	CHECK_STR(text_at("converged"), "false");
+	CHECK_STR(text_at("deferred_count"), "1");
+	CHECK(*resource("alias.x", "digest"));
+	fx_end();
+}
+
+static void approval_cannot_be_written(void)
+{
+	fx_applied(TWO_GRAPHS);
+	fx_write("cluster.yaml", WITHOUT_ATTIC);
+	fx_write("__cluster/approvals", "a file stands where the directory should be");
+	fx_approve("graph.attic");
+	CHECK(!fx.report.ok);
+	CHECK(fx_diag("approval_write_error"));
+	CHECK_HAS(fx_text(in(fx_diag("approval_write_error"), "path")), fx_path("__cluster/approvals/"));
+	CHECK(!fx_exists(LOCK));
+	fx_end();
+}
+
+static void lock_cannot_be_read(void)
+{
+	fx_applied(LIBRARY);
+	fx_mkdir(LOCK "/x");
+	fx_ok(CLUSTER_STATUS);
+	CHECK_WARNING("state_lock_read_error", LOCK);
+	fx_unlock("01K20000000000000000000001");
+	CHECK_ERROR("state_lock_read_error", LOCK);
+	CHECK(fx_exists(LOCK));
+	fx_end();
+}
+
 /* --- several at once ------------------------------------------------------------------------------------------ */
 
 /* 0: refreshed, 1: somebody else held the lock, 2: anything else */
@@ -864,5 +904,8 @@ CHECK_MAIN("cluster/commands", { "CLU-45 import of a fresh directory", import_fr
 	   { "CLU-34 a graph whose export is streaming in this process is not deleted", delete_during_an_export },
 	   { "CLU-35 an approval dies with the next configuration edit", stale_approval },
 	   { "CLU-35 approvals that cannot be read are skipped and kept", bad_approvals_are_skipped },
+	   { "an address that nobody knows is deferred and kept", unknown_resources_are_deferred },
+	   { "an approval that cannot be written is an error", approval_cannot_be_written },
+	   { "CLU-17 a lock that cannot be read is told, and stays", lock_cannot_be_read },
 	   { "CLU-13 CLU-14 of many processes each holds the lock or is told who does", many_processes },
 	   { "CLU-69 CLU-70 look-ups need only the ledger", lookups }, )

@@ -115,6 +115,8 @@ static const struct json *ledger(void)
 static void prepare(const struct backend *b)
 {
 	on = b;
+	if (!access("/dev/shm", W_OK)) /* deaths of processes, not of machines: nothing needs a disk */
+		setenv("TMPDIR", "/dev/shm", 1);
 	crash_prepare();
 	fx_begin("");
 	snprintf(crash.sim_dir, sizeof(crash.sim_dir), "%s/bucket", fx.dir);
@@ -302,6 +304,85 @@ static void every_step(const struct backend *b)
 	fx_end();
 }
 
+/* --- errors instead of deaths ------------------------------------------------------------------------------------- */
+
+static struct strbuf failures[ARRAY_SIZE(backends)];
+
+/* "code path, ..." of the errors and of warnings about cleaning up. */
+static const char *reported(void)
+{
+	struct strbuf b = STRBUF_INIT;
+	const char *out;
+
+	for (size_t i = 0; i < at("diagnostics")->n; i++) {
+		const struct json *d = &at("diagnostics")->items[i];
+		const char *code = fx_text(in(d, "code"));
+
+		if (!strcmp(fx_text(in(d, "severity")), "error") || strstr(code, "skipped") || strstr(code, "cleanup"))
+			sb_addf(&b, "%s%s", b.n ? ", " : "", code);
+	}
+	out = b.n ? arena_str(&fx.arena, sb_str(&b)).s : "-";
+	sb_free(&b);
+	return out;
+}
+
+static void fail_and_recover(unsigned n)
+{
+	const char *before = fx_read(stored(STATE)), *told, *left, *did = "apply";
+	bool published;
+
+	crash.plan->fail_at = n;
+	crash.armed = true;
+	fx_run(CLUSTER_APPLY);
+	crash.armed = false;
+	told = reported();
+	left = sidecars_left();
+	published = strcmp(before, fx_read(stored(STATE))) != 0;
+	CHECK_INT(published, !strcmp(text_at("state_written"), "true"));
+	CHECK_INT(fx.report.ok, !strcmp(told, "-"));
+	fx_run(CLUSTER_APPLY);
+	if (fx_diag("state_lock_held")) {
+		fx_unlock(text_at("state_observations", "lock_id"));
+		fx_run(CLUSTER_APPLY);
+		did = "force-unlock, apply";
+	}
+	if (fx_diag("graph_create_incomplete")) {
+		fx_remove(stored("graphs/cellar.omni"));
+		did = arena_printf(&fx.arena, "%s, remove the root, apply", did);
+		fx_run(CLUSTER_APPLY);
+	}
+	CHECK_MSG(fx.report.ok, "%s", fx.report.json.s);
+	check_converged();
+	sb_addf(&failures[on - backends], "| %u | `%s` | %s | %s | %s | %s |\n", n, crash.plan->call[n - 1], told,
+		*left ? left : "-", published ? "new" : "old", did);
+}
+
+static void every_failure(const struct backend *b)
+{
+	unsigned n;
+
+	prepare(b);
+	CHECK(!apply_and_die(0));
+	n = crash.plan->calls;
+	for (unsigned i = 1; i <= n; i++) {
+		prepare(b);
+		fail_and_recover(i);
+	}
+	fx_end();
+}
+
+static void failures_on_a_directory(void)
+{
+	every_failure(&backends[0]);
+}
+
+static void failures_on_an_object_store(void)
+{
+	every_failure(&backends[1]);
+}
+
+/* --- the page ------------------------------------------------------------------------------------------------------ */
+
 static void on_a_directory(void)
 {
 	every_step(&backends[0]);
@@ -321,18 +402,32 @@ static const char page_head[] =
 	"the change named in the second column. Every row ends alike: `converged`, an empty plan after a refresh, no "
 	"sidecar, no lock, the approval\n"
 	"consumed once, and a server that serves `books` and `cellar`.\n\n"
-	"Backends: a directory, and the object-store code paths over a store of the test's (`s3`).\n";
+	"Backends: a directory, and the object-store code paths over a store of the test's (`s3`).\n\n"
+	"A second pair of tables lets the same changes fail instead. What the sidecars protect is there too; a create "
+	"that failed half-way on a\n"
+	"directory leaves an empty root, which the operator removes (row 5 of the sweep).\n";
 static const char table_head[] = "| step | dies instead of | window (spec/cluster.md 10) | sidecars left | a server "
 				 "booted now | next commands | the apply reports | ledger "
 				 "|\n|---|---|---|---|---|---|---|---|\n";
 
+static const char failures_head[] =
+	"| step | fails | the apply reports | sidecars left | ledger | next commands |\n|---|---|---|---|---|---|\n";
+
+static void add_tables(struct strbuf *page, const char *head, const struct strbuf *tables)
+{
+	bool alike = str_eq(sb_str(&tables[0]), sb_str(&tables[1]));
+
+	for (size_t i = 0; i < (alike ? 1 : ARRAY_SIZE(backends)); i++)
+		sb_addf(page, "\n### %s\n\n%s%s", alike ? "directory and s3" : backends[i].name, head, tables[i].s);
+}
+
 static void write_page(struct strbuf *page)
 {
-	bool alike = str_eq(sb_str(&rows[0]), sb_str(&rows[1]));
-
 	sb_addz(page, page_head);
-	for (size_t i = 0; i < (alike ? 1 : ARRAY_SIZE(backends)); i++)
-		sb_addf(page, "\n## %s\n\n%s%s", alike ? "directory and s3" : backends[i].name, table_head, rows[i].s);
+	sb_addz(page, "\n## The process dies\n");
+	add_tables(page, table_head, rows);
+	sb_addz(page, "\n## The change fails (no space), the process goes on\n");
+	add_tables(page, failures_head, failures);
 }
 
 static void write_file(const char *path, struct str text)
@@ -349,9 +444,12 @@ static void the_page_is_right(void)
 	struct strbuf page = STRBUF_INIT, kept = STRBUF_INIT;
 	struct arena a = ARENA_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
 		if (!rows[i].n)
 			every_step(&backends[i]);
+		if (!failures[i].n)
+			every_failure(&backends[i]);
+	}
 	if (!src) {
 		printf("# skip: OMNIGRAPH_SRC does not say where the kept page is\n");
 		return;
@@ -375,4 +473,8 @@ CHECK_MAIN("cluster/crash_matrix",
 	   { "CLU-06 CLU-07 CLU-08 CLU-09 CLU-36 CLU-37 CLU-51 a death between every two steps of an apply, on an "
 	     "object store",
 	     on_an_object_store },
+	   { "CLU-05 CLU-06 CLU-55 CLU-56 a failure of every step of an apply, on a directory",
+	     failures_on_a_directory },
+	   { "CLU-05 CLU-06 CLU-55 CLU-56 a failure of every step of an apply, on an object store",
+	     failures_on_an_object_store },
 	   { "CLU-06 the page of crashes says what happens", the_page_is_right }, )
