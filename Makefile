@@ -76,7 +76,6 @@ ifneq ($(need_config),)
 # roaring and stemmer have no pkg-config file in Debian 12
 LIBS := $(call libs,yajl yaml-0.1 libcrypto libpcre2-8 libutf8proc zlib,-lyajl -lyaml -lcrypto -lpcre2-8 -lutf8proc -lz) \
 	-lroaring $(if $(CONFIG_ENGINE_FTS),-lstemmer) $(if $(CONFIG_NEED_CURL),$(call libs,libcurl,-lcurl)) -lpthread -lm
-CLI_LIBS := $(if $(CONFIG_NEED_CURL),,$(call libs,libcurl,-lcurl))
 SERVER_LIBS := $(if $(CONFIG_SERVER),$(call libs,libmicrohttpd,-lmicrohttpd))
 endif
 
@@ -141,10 +140,10 @@ $(foreach l,$(LAYERS),$(eval $(call layer_rules,$(l))))
 CLI_OBJS := $(addprefix $(O)/,$(OBJS_tools/cli) $(MAIN_tools/cli))
 $(O)/omnigraph: $(CLI_OBJS) $(call archives_for,cluster) $(O)/.stamps/objs-tools-cli
 	$(call say,LD,omnigraph)$(CC) $(CFLAGS_ALL) -o $@ $(CLI_OBJS) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		$(LDFLAGS_ALL) $(LIBS) $(CLI_LIBS)
+		$(LDFLAGS_ALL) $(LIBS)
 $(addprefix $(O)/,$(TESTS_tools/cli)): $(O)/%: $(O)/%.o $(addprefix $(O)/,$(OBJS_tools/cli)) $(call archives_for,cluster)
 	$(call say,LD,$(patsubst $(O)/%,%,$@))$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
-		-Wl,--end-group $(LDFLAGS_ALL) -lcunit $(LIBS) $(CLI_LIBS)
+		-Wl,--end-group $(LDFLAGS_ALL) -lcunit $(LIBS)
 
 $(O)/omnigraph-server: $(addprefix $(O)/,$(MAIN_net)) $(call archives_for,net)
 	$(call say,LD,omnigraph-server)$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \

@@ -7,6 +7,7 @@
 #define TOOLS_CLI_H
 
 #include <omnigraph/err.h>
+#include <omnigraph/json.h>
 #include <omnigraph/mem.h>
 #include <omnigraph/str.h>
 
@@ -44,6 +45,7 @@ struct command {
 	const char *const *exclude; /* pairs of flag names that exclude each other, NULL-terminated */
 	int (*run)(struct invocation *inv);
 	const char *help;
+	bool writes; /* as somebody: a server takes the actor from the token instead of --as */
 };
 
 extern const struct command commands[];
@@ -84,31 +86,60 @@ void usage_line(const struct command *cmd, struct strbuf *out);
 
 /* --- scope.c --------------------------------------------------------------------------------------------------------------- */
 
+struct op_profile;
+
+enum scope_kind { SCOPED_NONE, SCOPED_SERVER, SCOPED_CLUSTER, SCOPED_STORE };
+const char *scope_kind_word(enum scope_kind k); /* "none", "server", "cluster", "store" */
+
+/* What a command works on. */
+struct target {
+	bool served;
+	const char
+		*uri; /* storage URI; or the URL of the served graph, the bare server URL when no graph is selected */
+	const char *base;   /* served: the server's URL without a trailing slash */
+	const char *server; /* served: as it was named */
+	const char *graph;  /* served: NULL when none is selected */
+};
+
 /* Refuse a scope flag that does not apply (4.2). 0 or EXIT_FAILED after printing. */
 int scope_check(const struct invocation *inv);
-/* The storage URI of the one graph a command addresses (4.3, 4.4). @uri: positional or --uri, NULL when absent. */
+/* What a command addresses (4.3 to 4.5). @uri: positional or --uri, NULL when absent. */
+int scope_target(struct invocation *inv, const char *uri, struct target *t, struct err *e);
+/* A server by name or URL, and a graph of it (NULL: none). */
+int scope_server(struct invocation *inv, const char *server, const char *graph, struct target *t, struct err *e);
+/* The same for a command that works on storage alone: a served target is refused. */
 int scope_graph(struct invocation *inv, const char *uri, const char **out, struct err *e);
+/* What a profile binds: exactly one scope, or ERR_BAD_REQUEST. */
+int profile_scope(struct arena *a, const struct op_profile *p, enum scope_kind *kind, const char **value,
+		  struct err *e);
+/* --profile, else a non-empty $OMNIGRAPH_PROFILE, else NULL. */
+const char *active_profile(const struct invocation *inv);
 /* --as, else operator.actor, else NULL. */
 const char *scope_actor(struct invocation *inv);
 /* Commands that write as somebody do not work with a broken operator configuration. 0 or EXIT_FAILED after printing. */
 int scope_check_actor(struct invocation *inv);
-/* "omnigraph <verb> -> <uri> (direct, local)" on stderr, unless --quiet. */
+/* "omnigraph <verb> -> <uri> (direct, local)" on stderr, unless --quiet; a URL of a server is "served". */
 void target_line(const struct invocation *inv, const char *verb, const char *uri);
-
-/* operator_config.c: operator.actor and defaults of $OMNIGRAPH_HOME/config.yaml; NULL and the defaults of 5.2 when not set. */
-struct operator_config {
-	const char *actor, *output, *store;
-	size_t table_width; /* defaults.table_max_column_width */
-	bool table_wrap;    /* defaults.table_cell_layout */
-};
-/* Read at the first call; NULL after a failure. */
-const struct operator_config *operator_config(struct invocation *inv, struct err *e);
+/* The consent that a destructive write to a target that is not local needs (7.3). */
+int confirm_destructive(const struct invocation *inv, const char *verb, const char *uri, struct err *e);
+/* @text percent-encoded as one path segment or query value. */
+const char *url_segment(struct arena *a, const char *text);
 
 /* --- output.c --------------------------------------------------------------------------------------------------------------- */
 
 /* Write to standard output; a failure is an error (full disk), SIGPIPE ends the process silently. */
 int out_write(const void *data, size_t n, struct err *e);
 int out_text(struct strbuf *b); /* write and free; returns an exit status */
+/* One member of @doc as print_doc writes it, nothing when it is absent. */
+void doc_member(struct json_writer *w, const struct json *doc, const char *name);
+/* Parse a document of ours into the arena of the invocation; frees @text. */
+int doc_parse(struct invocation *inv, struct strbuf *text, struct json **out, struct err *e);
+/* Print @doc: with --json its @members (NULL: of a commit) that are present, in that order; else what @text makes of it. Returns an exit status. */
+int print_doc(struct invocation *inv, const struct json *doc, const char *const *members,
+	      void (*text)(struct invocation *inv, const struct json *doc, struct strbuf *out));
+/* The text of a string or number member, in the arena of the invocation; NULL, or "" by doc_text, when it is absent or null. */
+const char *doc_optional(struct invocation *inv, const struct json *doc, const char *name);
+const char *doc_text(struct invocation *inv, const struct json *doc, const char *name);
 /* "Error: <message>" on stderr, the error body on stdout for statuses 4 and 75 with @json; returns the exit status. Clears @e. */
 int fail(struct err *e, bool json);
 int refuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -145,6 +176,12 @@ int cmd_branch_delete(struct invocation *inv);
 int cmd_branch_merge(struct invocation *inv);
 int cmd_lint(struct invocation *inv);
 int cmd_cluster(struct invocation *inv);
+int cmd_graphs_list(struct invocation *inv);
+int cmd_alias(struct invocation *inv);
+int cmd_login(struct invocation *inv);
+int cmd_logout(struct invocation *inv);
+int cmd_profile_list(struct invocation *inv);
+int cmd_profile_show(struct invocation *inv);
 int cmd_version(struct invocation *inv);
 int cmd_failpoints_list(struct invocation *inv);
 

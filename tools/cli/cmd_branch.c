@@ -1,154 +1,272 @@
 /* SPDX-License-Identifier: MIT */
-/* branch create, list, delete, merge. */
+/* branch create, list, delete, merge (spec/cli.md 11.4). Storage and server give the same document; one function prints it. */
 #include "tools/cli/cmd.h"
+#include "tools/cli/remote.h"
 
-static void branch_json(struct invocation *inv, const char *uri, const char *from, const char *name, struct strbuf *out)
+/* --- create and delete -------------------------------------------------------------------------------------------------- */
+
+static void change_doc(struct invocation *inv, const char *uri, const char *from, struct strbuf *out)
 {
 	struct json_writer w;
 
-	jw_init(&w, out, true);
+	jw_init(&w, out, false);
 	jw_begin_object(&w);
 	jw_kstrz(&w, "uri", uri);
 	if (from)
 		jw_kstrz(&w, "from", from);
-	jw_kstrz(&w, "name", name);
+	jw_kstrz(&w, "name", inv->pos[0]);
 	jw_kstrz(&w, "actor_id", scope_actor(inv));
 	jw_end_object(&w);
-	sb_addch(out, '\n');
+}
+
+static int create_local(struct invocation *inv, const struct target *t, const char *from, struct json **doc,
+			struct err *e)
+{
+	struct strbuf text = STRBUF_INIT;
+	struct graph *g = NULL;
+	int rc = graph_open(t->uri, NULL, &g, e);
+
+	if (!rc)
+		rc = graph_branch_create(g, inv->pos[0], from, scope_actor(inv), e);
+	graph_close(g);
+	if (rc)
+		return rc;
+	change_doc(inv, t->uri, from, &text);
+	return doc_parse(inv, &text, doc, e);
+}
+
+static int create_remote(struct invocation *inv, const struct target *t, const char *from, struct json **doc,
+			 struct err *e)
+{
+	struct remote_call call = { .method = "POST", .path = "/branches" };
+	struct json_writer w;
+
+	jw_init(&w, &call.body, false);
+	jw_begin_object(&w);
+	jw_kstrz(&w, "from", from);
+	jw_kstrz(&w, "name", inv->pos[0]);
+	jw_end_object(&w);
+	return remote_json(inv, t, &call, doc, e);
+}
+
+static void created_text(struct invocation *inv, const struct json *doc, struct strbuf *out)
+{
+	sb_addf(out, "created branch %s from %s\n", inv->pos[0], doc_text(inv, doc, "from"));
 }
 
 int cmd_branch_create(struct invocation *inv)
 {
-	const char *name = inv->pos[0], *given = flag_value(inv, "from"), *from = given ? given : "main";
-	struct strbuf out = STRBUF_INIT;
-	struct addressed a = { 0 };
+	static const char *const members[] = { "uri", "from", "name", "actor_id", NULL };
+	const char *given = flag_value(inv, "from"), *from = given ? given : "main";
+	struct json *doc;
+	struct target t;
 	struct err e = ERR_INIT;
-	int rc = scope_graph(inv, flag_value(inv, "uri"), &a.uri, &e);
+	int rc = scope_target(inv, flag_value(inv, "uri"), &t, &e);
 
 	if (!rc) {
-		target_line(inv, "branch create", a.uri);
-		rc = graph_open(a.uri, NULL, &a.g, &e);
+		target_line(inv, "branch create", t.uri);
+		rc = t.served ? create_remote(inv, &t, from, &doc, &e) : create_local(inv, &t, from, &doc, &e);
 	}
-	if (!rc)
-		rc = graph_branch_create(a.g, name, from, scope_actor(inv), &e);
-	graph_close(a.g);
-	if (rc)
-		return fail(&e, flag_given(inv, "json"));
-	if (flag_given(inv, "json"))
-		branch_json(inv, a.uri, from, name, &out);
-	else
-		sb_addf(&out, "created branch %s from %s\n", name, from);
-	return out_text(&out);
+	return rc ? fail(&e, flag_given(inv, "json")) : print_doc(inv, doc, members, created_text);
 }
 
-struct names {
-	const char **items;
-	size_t n, cap;
-	struct arena *a;
-};
+static int delete_local(struct invocation *inv, const struct target *t, struct json **doc, struct err *e)
+{
+	struct strbuf text = STRBUF_INIT;
+	struct graph *g = NULL;
+	int rc = graph_open(t->uri, NULL, &g, e);
+
+	if (!rc)
+		rc = graph_branch_delete(g, inv->pos[0], scope_actor(inv), e);
+	graph_close(g);
+	if (rc)
+		return rc;
+	change_doc(inv, t->uri, NULL, &text);
+	return doc_parse(inv, &text, doc, e);
+}
+
+static int delete_remote(struct invocation *inv, const struct target *t, struct json **doc, struct err *e)
+{
+	struct remote_call call = { .method = "DELETE" };
+
+	call.path = arena_printf(&inv->arena, "/branches/%s", url_segment(&inv->arena, inv->pos[0]));
+	return remote_json(inv, t, &call, doc, e);
+}
+
+static void deleted_text(struct invocation *inv, const struct json *doc, struct strbuf *out)
+{
+	sb_addf(out, "deleted branch %s\n", inv->pos[0]);
+}
+
+int cmd_branch_delete(struct invocation *inv)
+{
+	static const char *const members[] = { "uri", "name", "actor_id", NULL };
+	struct json *doc;
+	struct target t;
+	struct err e = ERR_INIT;
+	int rc = scope_target(inv, flag_value(inv, "uri"), &t, &e);
+
+	if (!rc)
+		rc = confirm_destructive(inv, "branch delete", t.uri, &e);
+	if (!rc) {
+		target_line(inv, "branch delete", t.uri);
+		rc = t.served ? delete_remote(inv, &t, &doc, &e) : delete_local(inv, &t, &doc, &e);
+	}
+	return rc ? fail(&e, flag_given(inv, "json")) : print_doc(inv, doc, members, deleted_text);
+}
+
+/* --- list --------------------------------------------------------------------------------------------------------------- */
 
 static int add_name(void *arg, const char *name)
 {
-	struct names *l = arg;
-
-	MEM_GROW(l->items, l->n, l->cap);
-	l->items[l->n++] = arena_strdup(l->a, name);
+	jw_strz(arg, name);
 	return 0;
+}
+
+static int list_local(struct invocation *inv, const struct target *t, struct json **doc, struct err *e)
+{
+	struct graph_open_opts opts = { .read_only = true };
+	struct strbuf text = STRBUF_INIT;
+	struct graph *g = NULL;
+	struct json_writer w;
+	int rc = graph_open(t->uri, &opts, &g, e);
+
+	jw_init(&w, &text, false);
+	jw_begin_object(&w);
+	jw_keyz(&w, "branches");
+	jw_begin_array(&w);
+	if (!rc)
+		rc = graph_branches(g, add_name, &w, e);
+	jw_end_array(&w);
+	jw_end_object(&w);
+	graph_close(g);
+	if (!rc)
+		return doc_parse(inv, &text, doc, e);
+	sb_free(&text);
+	return rc;
+}
+
+static int list_remote(struct invocation *inv, const struct target *t, struct json **doc, struct err *e)
+{
+	struct remote_call call = { .method = "GET", .path = "/branches" };
+
+	return remote_json(inv, t, &call, doc, e);
+}
+
+static void names_text(struct invocation *inv, const struct json *doc, struct strbuf *out)
+{
+	const struct json *names = json_get(doc, "branches");
+
+	for (size_t i = 0; names && names->type == JSON_ARRAY && i < names->n; i++)
+		sb_addf(out, "%.*s\n", STR_ARG(names->items[i].text));
 }
 
 /* main first, then bytewise (spec README). */
 int cmd_branch_list(struct invocation *inv)
 {
-	struct names l = { .a = &inv->arena };
-	struct strbuf out = STRBUF_INIT;
-	struct addressed a = { 0 };
-	struct json_writer w;
+	static const char *const members[] = { "branches", NULL };
+	struct json *doc;
+	struct target t;
 	struct err e = ERR_INIT;
-	int rc = open_addressed(inv, flag_value(inv, "uri"), true, &a, &e);
+	int rc = scope_target(inv, flag_value(inv, "uri"), &t, &e);
 
 	if (!rc)
-		rc = graph_branches(a.g, add_name, &l, &e);
-	graph_close(a.g);
-	if (!rc && flag_given(inv, "json")) {
-		jw_init(&w, &out, true);
-		jw_begin_object(&w);
-		jw_keyz(&w, "branches");
-		jw_begin_array(&w);
-		for (size_t i = 0; i < l.n; i++)
-			jw_strz(&w, l.items[i]);
-		jw_end_array(&w);
-		jw_end_object(&w);
-		sb_addch(&out, '\n');
-	}
-	for (size_t i = 0; !rc && !flag_given(inv, "json") && i < l.n; i++)
-		sb_addf(&out, "%s\n", l.items[i]);
-	free(l.items);
-	return rc ? fail(&e, false) : out_text(&out);
+		rc = t.served ? list_remote(inv, &t, &doc, &e) : list_local(inv, &t, &doc, &e);
+	return rc ? fail(&e, flag_given(inv, "json")) : print_doc(inv, doc, members, names_text);
 }
 
-int cmd_branch_delete(struct invocation *inv)
-{
-	const char *name = inv->pos[0];
-	struct strbuf out = STRBUF_INIT;
-	struct addressed a = { 0 };
-	struct err e = ERR_INIT;
-	int rc = scope_graph(inv, flag_value(inv, "uri"), &a.uri, &e);
+/* --- merge -------------------------------------------------------------------------------------------------------------- */
 
-	if (!rc) {
-		target_line(inv, "branch delete", a.uri);
-		rc = graph_open(a.uri, NULL, &a.g, &e);
-	}
+static int merge_local(struct invocation *inv, const struct target *t, const char *into, struct json **doc,
+		       struct err *e)
+{
+	struct merge_opts opts = { .source = inv->pos[0],
+				   .target = into,
+				   .actor = scope_actor(inv),
+				   .delete_branch = flag_given(inv, "delete-branch") };
+	struct strbuf text = STRBUF_INIT, why = STRBUF_INIT;
+	struct merge_result r = { 0 };
+	struct graph *g = NULL;
+	struct json_writer w;
+	int rc = graph_open(t->uri, NULL, &g, e);
+
 	if (!rc)
-		rc = graph_branch_delete(a.g, name, scope_actor(inv), &e);
-	graph_close(a.g);
-	if (rc)
-		return fail(&e, flag_given(inv, "json"));
-	if (flag_given(inv, "json"))
-		branch_json(inv, a.uri, NULL, name, &out);
+		rc = graph_merge(g, &opts, &r, e);
+	if (rc && e->code == ERR_MERGE_CONFLICTS) {
+		merge_conflicts_summary(&r, &why);
+		err_set(e, ERR_MERGE_CONFLICTS, "%s", why.s);
+		sb_free(&why);
+	}
+	if (!rc) {
+		jw_init(&w, &text, false);
+		merge_result_json(&r, &opts, &w);
+		rc = doc_parse(inv, &text, doc, e);
+	}
+	merge_result_clear(&r);
+	graph_close(g);
+	return rc;
+}
+
+static int merge_remote(struct invocation *inv, const struct target *t, const char *into, struct json **doc,
+			struct err *e)
+{
+	struct remote_call call = { .method = "POST", .path = "/branches/merge" };
+	struct json_writer w;
+
+	jw_init(&w, &call.body, false);
+	jw_begin_object(&w);
+	jw_kstrz(&w, "source", inv->pos[0]);
+	jw_kstrz(&w, "target", into);
+	jw_kbool(&w, "delete_branch", flag_given(inv, "delete-branch"));
+	jw_end_object(&w);
+	return remote_json(inv, t, &call, doc, e);
+}
+
+static bool was_deleted(const struct json *doc)
+{
+	const struct json *v = json_get(doc, "branch_deleted");
+
+	return v && v->type == JSON_BOOL && v->boolean;
+}
+
+static void merged_text(struct invocation *inv, const struct json *doc, struct strbuf *out)
+{
+	sb_addf(out, "merged %s into %s: %s\n", inv->pos[0], doc_text(inv, doc, "target"),
+		doc_text(inv, doc, "outcome"));
+	if (was_deleted(doc))
+		sb_addf(out, "deleted branch %s\n", inv->pos[0]);
+}
+
+static void warn_kept(struct invocation *inv, const struct json *doc)
+{
+	const char *why = doc_optional(inv, doc, "branch_delete_error");
+
+	if (!flag_given(inv, "delete-branch") || was_deleted(doc))
+		return;
+	if (json_get(doc, "branch_deleted"))
+		warn("merged, but could not delete branch '%s': %s", inv->pos[0], why ? why : "no reason given");
 	else
-		sb_addf(&out, "deleted branch %s\n", name);
-	return out_text(&out);
+		warn("merged, but the server does not support --delete-branch; branch '%s' was not deleted",
+		     inv->pos[0]);
 }
 
 int cmd_branch_merge(struct invocation *inv)
 {
-	const char *source = inv->pos[0], *into = flag_value(inv, "into"), *target = into ? into : "main";
-	struct merge_opts opts = { .source = source,
-				   .target = target,
-				   .actor = scope_actor(inv),
-				   .delete_branch = flag_given(inv, "delete-branch") };
-	bool json = flag_given(inv, "json");
-	struct strbuf out = STRBUF_INIT, why = STRBUF_INIT;
-	struct merge_result r = { 0 };
-	struct addressed a = { 0 };
+	static const char *const members[] = { "source",   "target",	     "outcome",
+					       "actor_id", "branch_deleted", "branch_delete_error",
+					       NULL };
+	const char *given = flag_value(inv, "into"), *into = given ? given : "main";
+	struct json *doc;
+	struct target t;
 	struct err e = ERR_INIT;
-	int rc = scope_graph(inv, flag_value(inv, "uri"), &a.uri, &e);
+	int rc = scope_target(inv, flag_value(inv, "uri"), &t, &e);
 
 	if (!rc) {
-		target_line(inv, "branch merge", a.uri);
-		rc = graph_open(a.uri, NULL, &a.g, &e);
+		target_line(inv, "branch merge", t.uri);
+		rc = t.served ? merge_remote(inv, &t, into, &doc, &e) : merge_local(inv, &t, into, &doc, &e);
 	}
-	if (!rc)
-		rc = graph_merge(a.g, &opts, &r, &e);
-	if (rc && e.code == ERR_MERGE_CONFLICTS) {
-		merge_conflicts_summary(&r, &why);
-		err_set(&e, ERR_MERGE_CONFLICTS, "%s", why.s);
-	}
-	if (!rc && r.branch_delete_error)
-		warn("merged, but could not delete branch '%s': %s", source, r.branch_delete_error);
-	if (!rc && json) {
-		struct json_writer w;
-
-		jw_init(&w, &out, true);
-		merge_result_json(&r, &opts, &w);
-		sb_addch(&out, '\n');
-	} else if (!rc) {
-		sb_addf(&out, "merged %s into %s: %s\n", source, target, merge_outcome_word(r.outcome));
-		if (r.branch_deleted)
-			sb_addf(&out, "deleted branch %s\n", source);
-	}
-	merge_result_clear(&r);
-	graph_close(a.g);
-	sb_free(&why);
-	return rc ? fail(&e, json) : out_text(&out);
+	if (rc)
+		return fail(&e, flag_given(inv, "json"));
+	warn_kept(inv, doc);
+	return print_doc(inv, doc, members, merged_text);
 }

@@ -30,6 +30,11 @@ static const struct feature {
 	  true
 #endif
 	},
+	{ "remote",
+#ifdef CONFIG_CLI_REMOTE
+	  true
+#endif
+	},
 	{ "s3",
 #ifdef CONFIG_FS_S3
 	  true

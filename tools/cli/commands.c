@@ -66,6 +66,15 @@ static const struct flag query_flags[] = {
 	FLAG_JSON,
 	END
 };
+static const struct flag alias_flags[] = {
+	FLAG_PARAMS, FLAG_PARAMS_FILE,
+	FLAG_PARAM,  { .name = "format", .value = "FORMAT", .set = formats, .help = "Output format" },
+	FLAG_JSON,   END
+};
+static const char *const alias_exclude[] = { "params", "params-file", "format", "json", NULL };
+static const struct flag login_flags[] = {
+	{ .name = "token", .value = "TOKEN", .help = "The token; else one line of standard input" }, FLAG_JSON, END
+};
 static const char *const query_exclude[] = { "query",	 "query-string", "params", "params-file", "branch",
 					     "snapshot", "format",	 "json",   NULL };
 static const struct flag mutate_flags[] = {
@@ -144,17 +153,17 @@ const struct command commands[] = {
 	{ "query", NULL, "query", CAP_ANY, SCOPES_READ, "[NAME]", 0, 1, query_flags, query_exclude, cmd_query,
 	  "Run a read query" },
 	{ "mutate", NULL, "mutate", CAP_ANY, SCOPES_DATA, "[NAME]", 0, 1, mutate_flags, mutate_exclude, cmd_mutate,
-	  "Run a mutation as one commit" },
+	  "Run a mutation as one commit", true },
 	{ "load", NULL, "load", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, load_flags, NULL, cmd_load,
-	  "Load strict NDJSON as one commit" },
+	  "Load strict NDJSON as one commit", true },
 	{ "branch", "create", "branch", CAP_ANY, SCOPES_DATA, "<NAME>", 1, 1, branch_create_flags, NULL,
-	  cmd_branch_create, "Create a branch" },
+	  cmd_branch_create, "Create a branch", true },
 	{ "branch", "list", "branch", CAP_ANY, SCOPES_DATA, "", 0, 0, uri_json, NULL, cmd_branch_list,
 	  "List branches" },
 	{ "branch", "delete", "branch", CAP_ANY, SCOPES_DATA, "<NAME>", 1, 1, uri_json, NULL, cmd_branch_delete,
-	  "Delete a branch" },
+	  "Delete a branch", true },
 	{ "branch", "merge", "branch", CAP_ANY, SCOPES_DATA, "<SOURCE>", 1, 1, merge_flags, NULL, cmd_branch_merge,
-	  "Merge a branch into another" },
+	  "Merge a branch into another", true },
 	{ "snapshot", NULL, "snapshot", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, branch_json, NULL, cmd_snapshot,
 	  "Show a branch's newest state" },
 	{ "export", NULL, "export", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, export_flags, NULL, cmd_export,
@@ -166,9 +175,11 @@ const struct command commands[] = {
 	{ "schema", "plan", "schema plan", CAP_DIRECT, SCOPE_STORE | SCOPE_PROFILE, "[URI]", 0, 1, schema_flags, NULL,
 	  cmd_schema_plan, "Show what a schema change would do" },
 	{ "schema", "apply", "schema apply", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, schema_flags, NULL, cmd_schema_apply,
-	  "Apply a schema change" },
+	  "Apply a schema change", true },
 	{ "schema", "show", "schema show", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, json_only, NULL, cmd_schema_show,
 	  "Print the accepted schema" },
+	{ "graphs", "list", "graphs list", CAP_SERVED, SCOPE_SERVER | SCOPE_PROFILE, "", 0, 0, json_only, NULL,
+	  cmd_graphs_list, "List the graphs of a server" },
 	{ "init", NULL, "init", CAP_DIRECT, 0, "<URI>", 1, 1, init_flags, NULL, cmd_init, "Create a graph" },
 	{ "lint", NULL, "lint", CAP_DIRECT, SCOPES_DIRECT, "[URI]", 0, 1, lint_flags, NULL, cmd_lint,
 	  "Check a query file" },
@@ -180,6 +191,16 @@ const struct command commands[] = {
 	CLUSTER("import", 0, "", 0, "Make the first ledger"),
 	CLUSTER("approve", SCOPE_AS, "<RESOURCE>", 1, "Approve a gated change"),
 	CLUSTER("force-unlock", 0, "<LOCK_ID>", 1, "Remove a lock that a dead command left"),
+	{ "alias", NULL, "alias", CAP_LOCAL, 0, "<NAME> [ARG...]", 1, CLI_VALUES_MAX, alias_flags, alias_exclude,
+	  cmd_alias, "Run a stored query as named in the operator configuration" },
+	{ "login", NULL, "login", CAP_LOCAL, 0, "<NAME>", 1, 1, login_flags, NULL, cmd_login,
+	  "Keep the token of a server" },
+	{ "logout", NULL, "logout", CAP_LOCAL, 0, "<NAME>", 1, 1, json_only, NULL, cmd_logout,
+	  "Forget the token of a server" },
+	{ "profile", "list", "profile", CAP_LOCAL, 0, "", 0, 0, json_only, NULL, cmd_profile_list,
+	  "List the profiles of the operator configuration" },
+	{ "profile", "show", "profile", CAP_LOCAL, 0, "[NAME]", 0, 1, json_only, NULL, cmd_profile_show,
+	  "Show what a profile, or the defaults, address" },
 	{ "failpoints", "list", "failpoints", CAP_LOCAL, 0, "", 0, 0, none, NULL, cmd_failpoints_list,
 	  "List the fault points of this build" },
 	{ "version", NULL, "version", CAP_LOCAL, 0, "", 0, 0, none, NULL, cmd_version, "Print version and features" },

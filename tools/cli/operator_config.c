@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The operator's own configuration (spec/cli.md 5): what direct commands use of it; all of it is checked. */
+/* The operator's own configuration (spec/cli.md 5), checked and read as a whole. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -8,6 +8,7 @@
 #include <omnigraph/yaml.h>
 
 #include "tools/cli/cli.h"
+#include "tools/cli/operator_config.h"
 
 #define TABLE_WIDTH_DEFAULT 80
 
@@ -50,16 +51,16 @@ static const struct section {
 	{ "clusters", cluster_keys, true },   { "profiles", profile_keys, true },   { "aliases", alias_keys, true },
 };
 
-static const char *config_path(struct arena *a)
+const char *operator_path(struct arena *a, const char *file)
 {
 	const char *home = getenv("OMNIGRAPH_HOME"), *user = getenv("HOME");
 
 	if (home && home[0]) {
 		if (home[0] == '~' && (!home[1] || home[1] == '/') && user)
-			return arena_printf(a, "%s%s/config.yaml", user, home + 1);
-		return arena_printf(a, "%s/config.yaml", home);
+			return arena_printf(a, "%s%s/%s", user, home + 1, file);
+		return arena_printf(a, "%s/%s", home, file);
 	}
-	return user && user[0] ? arena_printf(a, "%s/.omnigraph/config.yaml", user) : NULL;
+	return user && user[0] ? arena_printf(a, "%s/.omnigraph/%s", user, file) : NULL;
 }
 
 /* --- checks ------------------------------------------------------------------------------------------------------------- */
@@ -170,32 +171,99 @@ static const char *text(struct arena *a, const struct yaml *map, const char *key
 	return v && !yaml_is_null(v) ? arena_str(a, v->text).s : NULL;
 }
 
-static int take(struct checking *c, const struct yaml *root, struct operator_config *out)
+static int by_name(const void *a, const void *b)
 {
-	const struct yaml *defaults = yaml_get(root, "defaults");
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The entries of a section, names ascending; @take fills one of @size bytes, which begins with its name. */
+static void *entries(struct arena *a, const struct yaml *root, const char *section, size_t size, size_t *n,
+		     void (*take)(struct arena *a, const struct yaml *v, void *out))
+{
+	const struct yaml *map = yaml_get(root, section);
+	char *out;
+
+	*n = map && map->type == YAML_MAP ? map->n : 0;
+	out = arena_zalloc(a, *n * size);
+	for (size_t i = 0; i < *n; i++) {
+		*(const char **)(out + i * size) = arena_str(a, map->keys[i].text).s;
+		take(a, &map->items[i], out + i * size);
+	}
+	if (*n)
+		qsort(out, *n, size, by_name);
+	return out;
+}
+
+static void take_server(struct arena *a, const struct yaml *v, void *out)
+{
+	((struct op_server *)out)->url = text(a, v, "url");
+}
+
+static void take_cluster(struct arena *a, const struct yaml *v, void *out)
+{
+	((struct op_cluster *)out)->root = text(a, v, "root");
+}
+
+static void take_profile(struct arena *a, const struct yaml *v, void *out)
+{
+	struct op_profile *p = out;
+
+	p->server = text(a, v, "server");
+	p->cluster = text(a, v, "cluster");
+	p->store = text(a, v, "store");
+	p->default_graph = text(a, v, "default_graph");
+}
+
+static void take_alias(struct arena *a, const struct yaml *v, void *out)
+{
+	const struct yaml *args = yaml_get(v, "args");
+	struct op_alias *l = out;
+
+	l->server = text(a, v, "server");
+	l->graph = text(a, v, "graph");
+	l->query = text(a, v, "query");
+	l->format = text(a, v, "format");
+	l->params = yaml_get(v, "params");
+	l->n_args = args && args->type == YAML_SEQ ? args->n : 0;
+	l->args = arena_array(a, const char *, l->n_args);
+	for (size_t i = 0; i < l->n_args; i++)
+		l->args[i] = arena_str(a, args->items[i].text).s;
+}
+
+static int take_defaults(struct checking *c, const struct yaml *defaults, struct operator_config *out)
+{
 	const char *width = text(c->a, defaults, "table_max_column_width"),
 		   *layout = text(c->a, defaults, "table_cell_layout");
 	uint64_t n;
 
-	out->actor = text(c->a, yaml_get(root, "operator"), "actor");
 	out->output = text(c->a, defaults, "output");
 	out->store = text(c->a, defaults, "store");
+	out->server = text(c->a, defaults, "server");
+	out->default_graph = text(c->a, defaults, "default_graph");
 	if (width && str_to_u64(str_from(width), &n))
 		out->table_width = (size_t)n;
 	out->table_wrap = layout && !strcmp(layout, "wrap");
-	if (out->store && text(c->a, defaults, "server"))
+	if (out->store && out->server)
 		return err_set(c->e, ERR_BAD_REQUEST,
 			       "operator config `defaults` sets both `server` and `store` — a default scope binds one "
-			       "entity; keep one of "
-			       "them in '%s'",
+			       "entity; keep one of them in '%s'",
 			       c->path);
-	if (out->store && text(c->a, defaults, "default_graph"))
+	if (out->store && out->default_graph)
 		return err_set(c->e, ERR_BAD_REQUEST,
 			       "operator config `defaults` sets both `store` and `default_graph` — a store is already "
-			       "a single graph; "
-			       "remove `default_graph` from '%s'",
+			       "a single graph; remove `default_graph` from '%s'",
 			       c->path);
 	return 0;
+}
+
+static int take(struct checking *c, const struct yaml *root, struct operator_config *out)
+{
+	out->actor = text(c->a, yaml_get(root, "operator"), "actor");
+	out->servers = entries(c->a, root, "servers", sizeof(*out->servers), &out->n_servers, take_server);
+	out->clusters = entries(c->a, root, "clusters", sizeof(*out->clusters), &out->n_clusters, take_cluster);
+	out->profiles = entries(c->a, root, "profiles", sizeof(*out->profiles), &out->n_profiles, take_profile);
+	out->aliases = entries(c->a, root, "aliases", sizeof(*out->aliases), &out->n_aliases, take_alias);
+	return take_defaults(c, yaml_get(root, "defaults"), out);
 }
 
 static int load(struct arena *a, const char *path, struct operator_config *out, struct err *e)
@@ -224,7 +292,7 @@ static int load(struct arena *a, const char *path, struct operator_config *out, 
 
 const struct operator_config *operator_config(struct invocation *inv, struct err *e)
 {
-	const char *path = config_path(&inv->arena);
+	const char *path = operator_path(&inv->arena, "config.yaml");
 	struct operator_config *c;
 
 	if (inv->config)
@@ -235,4 +303,41 @@ const struct operator_config *operator_config(struct invocation *inv, struct err
 		return NULL;
 	inv->config = c;
 	return c;
+}
+
+/* --- look-up ----------------------------------------------------------------------------------------------------------------- */
+
+static const void *find(const void *items, size_t n, size_t size, const char *name)
+{
+	return n ? bsearch(&name, items, n, size, by_name) : NULL;
+}
+
+const struct op_server *op_server(const struct operator_config *c, const char *name)
+{
+	return find(c->servers, c->n_servers, sizeof(*c->servers), name);
+}
+
+const struct op_cluster *op_cluster(const struct operator_config *c, const char *name)
+{
+	return find(c->clusters, c->n_clusters, sizeof(*c->clusters), name);
+}
+
+const struct op_profile *op_profile(const struct operator_config *c, const char *name)
+{
+	return find(c->profiles, c->n_profiles, sizeof(*c->profiles), name);
+}
+
+const struct op_alias *op_alias(const struct operator_config *c, const char *name)
+{
+	return find(c->aliases, c->n_aliases, sizeof(*c->aliases), name);
+}
+
+const char *op_names(struct arena *a, const void *items, size_t n, size_t size)
+{
+	const char *out = "";
+
+	for (size_t i = 0; i < n; i++)
+		out = arena_printf(a, "%s%s%s", out, i ? ", " : "",
+				   *(const char *const *)((const char *)items + i * size));
+	return out;
 }

@@ -87,12 +87,19 @@ static void header_line(struct view *v)
 
 /* --- json, jsonl, csv, kv ---------------------------------------------------------------------------------------------- */
 
+/* The envelope's own members; what a newer server adds is not printed. */
 static void as_json(struct view *v)
 {
+	static const char *const members[] = {
+		"query_name", "target", "row_count", "columns", "rows", "graph_commit_id"
+	};
 	struct json_writer w;
 
 	jw_init(&w, v->out, true);
-	jw_value(&w, v->root);
+	jw_begin_object(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		doc_member(&w, v->root, members[i]);
+	jw_end_object(&w);
 	sb_addch(v->out, '\n');
 }
 
