@@ -61,12 +61,32 @@ void diag_write_json(struct json_writer *w, const struct diag_list *l)
 	jw_end_array(w);
 }
 
+/* A message of several lines on one; the mark under a quoted line would stand nowhere and is left out. */
+static void add_on_one_line(struct strbuf *out, const char *message)
+{
+	struct str rest = str_from(message);
+	bool first = true;
+
+	while (rest.n) {
+		const char *end = memchr(rest.s, '\n', rest.n);
+		struct str line = { rest.s, end ? (size_t)(end - rest.s) : rest.n };
+		struct str text = str_trim(line);
+
+		if (text.n && strspn(text.s, "|^ \t") < text.n) {
+			sb_addf(out, "%s%.*s", first ? "" : " ", STR_ARG(text));
+			first = false;
+		}
+		rest = (struct str){ rest.s + line.n + (end != NULL), rest.n - line.n - (end != NULL) };
+	}
+}
+
 void diag_write_text(struct strbuf *out, const struct diag_list *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const struct diag *d = &l->items[i];
 
-		sb_addf(out, "%s %s %s: %s\n", d->severity == DIAG_ERROR ? "ERROR" : "WARN ", d->code, d->path,
-			d->message);
+		sb_addf(out, "%s %s %s: ", d->severity == DIAG_ERROR ? "ERROR" : "WARN ", d->code, d->path);
+		add_on_one_line(out, d->message);
+		sb_addch(out, '\n');
 	}
 }

@@ -34,7 +34,7 @@ void diag_append(struct diag_list *l, const struct diag_list *src);
 void diag_free(struct diag_list *l);
 /* [{"code","severity","path","message"}, ...] */
 void diag_write_json(struct json_writer *w, const struct diag_list *l);
-/* "ERROR <code> <path>: <message>\n" or "WARN  ..." per diagnostic. */
+/* "ERROR <code> <path>: <message>\n" or "WARN  ..." per diagnostic, one line each: the lines of a longer message are joined. */
 void diag_write_text(struct strbuf *out, const struct diag_list *l);
 
 #endif

@@ -134,7 +134,21 @@ static void diagnostics(void)
 	diag_free(&l);
 }
 
+static void one_line_per_diagnostic(void)
+{
+	struct diag_list l = DIAG_LIST_INIT;
+	struct strbuf b = STRBUF_INIT;
+
+	diag_add(&l, DIAG_ERROR, "c", "p", "bad name\n --> 2:3\n  | \tnode x\n  | \t  ^\n");
+	diag_add(&l, DIAG_WARNING, "d", "p", "%s", "");
+	diag_write_text(&b, &l);
+	CHECK_STR(b.s, "ERROR c p: bad name --> 2:3 | \tnode x\nWARN  d p: \n");
+	sb_free(&b);
+	diag_free(&l);
+}
+
 CHECK_MAIN("lib/err", { "error kinds map to the HTTP status and wire code of the contract", statuses_and_words },
 	   { "an error keeps its message, position and details until cleared", set_and_clear },
 	   { "an overlong message is cut at a character boundary", long_messages },
-	   { "diagnostics keep their order and print as text and as JSON", diagnostics }, )
+	   { "diagnostics keep their order and print as text and as JSON", diagnostics },
+	   { "CLU-68 in words each diagnostic is one line, whatever its message", one_line_per_diagnostic }, )
