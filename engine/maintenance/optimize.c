@@ -59,7 +59,8 @@ static int find_pending(const struct snapshot *s, struct optimize_result *out, s
 	struct str *names = arena_array(&out->arena, struct str, t->n_indexes + 1);
 
 	o->pending = names;
-	for (uint32_t i = 0; i < t->n_indexes; i++) {
+	/* what edges declare builds nothing (spec/schema.md 7.3) */
+	for (uint32_t i = 0; t->kind == TYPE_NODE && i < t->n_indexes; i++) {
 		const struct tuple *x = &t->indexes[i];
 		const struct prop *p = x->n == 1 && x->members[0] < t->n_props ? &t->props[x->members[0]] : NULL;
 
