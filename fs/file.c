@@ -411,6 +411,7 @@ static const struct store_ops file_ops = {
 	.log_read = file_log_read,
 	.log_tail = file_log_tail,
 	.log_trim = file_log_trim,
+	.log_list = file_log_list,
 };
 
 int file_store_open(const char *root, const struct store_open_opts *opts, struct store **out, struct err *e)

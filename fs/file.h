@@ -92,6 +92,7 @@ ssize_t file_pread_all(int fd, void *buf, size_t n, uint64_t off);
 
 /* --- file_list.c ------------------------------------------------------------------------------------------------ */
 
+int file_log_list(struct store *s, const char *prefix, store_name_fn fn, void *arg, struct err *e);
 int file_list(struct store *s, const char *prefix, const char *start_after, bool recurse, store_list_fn fn, void *arg,
 	      struct err *e);
 int file_delete_prefix(struct store *s, const char *prefix, struct err *e);

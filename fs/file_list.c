@@ -212,6 +212,47 @@ int file_list(struct store *s, const char *prefix, const char *start_after, bool
 	return rc;
 }
 
+/* --- logs ------------------------------------------------------------------------------------- */
+
+static int read_log_names(DIR *dir, struct names *v)
+{
+	struct dirent *d;
+
+	while ((errno = 0, d = readdir(dir))) {
+		if (!is_dot(d->d_name) && !is_tmp(d->d_name) && is_log(d->d_name) &&
+		    entry_type(dirfd(dir), d) == DT_REG)
+			names_add(v, d->d_name, false);
+	}
+	return -errno;
+}
+
+int file_log_list(struct store *s, const char *prefix, store_name_fn fn, void *arg, struct err *e)
+{
+	struct file_store *fs = to_file_store(s);
+	__cleanup(mem_free_ptr) char *path = mem_alloc(PATH_MAX);
+	char key[LIMIT_KEY_BYTES + STORE_COMPONENT_MAX + 3];
+	struct names v = { 0 };
+	DIR *dir = NULL;
+	int rc = file_path(fs, prefix, "", path);
+
+	if (!rc && !(dir = open_dirp(path, 0)))
+		rc = errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	if (dir) {
+		rc = read_log_names(dir, &v);
+		closedir(dir);
+	}
+	if (rc)
+		rc = store_sys_err(s, e, -rc, "list logs", prefix);
+	for (size_t i = 0; !rc && i < v.n; i++) {
+		const char *name = v.pool + v.at[i];
+
+		snprintf(key, sizeof(key), "%s/%.*s", prefix, (int)(strlen(name) - strlen(STORE_LOG_SUFFIX)), name);
+		rc = fn(arg, key);
+	}
+	names_free(&v);
+	return rc;
+}
+
 /* --- removal of a tree ------------------------------------------------------------------------ */
 
 /* A file that is gone is removed. */

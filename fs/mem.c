@@ -481,6 +481,32 @@ static int mem_log_tail(struct store *s, const char *log, uint64_t *next, struct
 	return 0;
 }
 
+/* On copies of the names, so that the callback runs without the lock. */
+static int mem_log_list(struct store *s, const char *prefix, store_name_fn fn, void *arg, struct err *e)
+{
+	struct content *c = content_of(s);
+	char **names;
+	size_t n = 0;
+	int rc = 0;
+
+	pthread_mutex_lock(&c->lock);
+	names = mem_calloc(c->n_logs + 1, sizeof(*names));
+	for (size_t i = 0; i < c->n_logs; i++) {
+		const char *name = c->logs[i].name;
+
+		if (is_under(name, prefix) && !strchr(name + strlen(prefix) + 1, '/'))
+			names[n++] = mem_strdup(name);
+	}
+	pthread_mutex_unlock(&c->lock);
+	for (size_t i = 0; i < n; i++) {
+		if (!rc)
+			rc = fn(arg, names[i]);
+		free(names[i]);
+	}
+	free(names);
+	return rc;
+}
+
 static int mem_log_trim(struct store *s, const char *log, uint64_t upto, struct err *e)
 {
 	struct content *c = content_of(s);
@@ -576,4 +602,5 @@ static const struct store_ops mem_ops = {
 	.log_read = mem_log_read,
 	.log_tail = mem_log_tail,
 	.log_trim = mem_log_trim,
+	.log_list = mem_log_list,
 };

@@ -495,6 +495,7 @@ static const struct store_ops s3_ops = {
 	.log_read = s3_log_read,
 	.log_tail = s3_log_tail,
 	.log_trim = s3_log_trim,
+	.log_list = s3_log_list,
 };
 
 int s3_store_open(const char *rest, const struct store_open_opts *opts, struct store **out, struct err *e)

@@ -450,3 +450,51 @@ int s3_log_trim(struct store *s, const char *log, uint64_t upto, struct err *e)
 	rc = raise_mark(s3, log, upto, e);
 	return rc ? rc : delete_records(s3, log, upto, e);
 }
+
+/* --- listing ---------------------------------------------------------------------------------- */
+
+/* The log that holds the first key of @page, in @log ("" for none); @after becomes what lies behind all of that log's keys. */
+static void first_log(const struct s3_page *page, struct strbuf *log, struct strbuf *after)
+{
+	const char *key = page->n ? page->entries[0].key : NULL;
+	const char *slash = key ? strrchr(key, '/') : NULL;
+
+	sb_reset(log);
+	if (!key)
+		return;
+	sb_reset(after);
+	if (!s3_is_log_part(key)) {
+		sb_addz(after, key);
+		return;
+	}
+	sb_add(log, key, (size_t)(slash - key) - strlen(STORE_LOG_SUFFIX));
+	sb_addf(after, "%s" STORE_LOG_SUFFIX "0", log->s); /* '0' is the byte behind '/' */
+}
+
+/* One request per log: from its first key straight to the next log. */
+int s3_log_list(struct store *s, const char *prefix, store_name_fn fn, void *arg, struct err *e)
+{
+	struct strbuf under = STRBUF_INIT, log = STRBUF_INIT, after = STRBUF_INIT;
+	struct s3_list l = { .max = 1 };
+	struct s3_page page;
+	bool more = true;
+	int rc = 0;
+
+	sb_addf(&under, "%s/", prefix);
+	l.under = under.s;
+	while (!rc && more) {
+		l.after = after.n ? after.s : NULL;
+		rc = s3_list_page(s3_of(s), &l, &page, e);
+		if (rc)
+			break;
+		more = page.n != 0;
+		first_log(&page, &log, &after);
+		s3_page_free(&page);
+		if (log.n && !strchr(log.s + under.n, '/'))
+			rc = fn(arg, log.s);
+	}
+	sb_free(&under);
+	sb_free(&log);
+	sb_free(&after);
+	return rc;
+}

@@ -172,6 +172,7 @@ int s3_log_append(struct store *s, const char *log, uint64_t seq, const void *da
 int s3_log_read(struct store *s, const char *log, uint64_t from, store_log_fn fn, void *arg, struct err *e);
 int s3_log_tail(struct store *s, const char *log, uint64_t *next, struct err *e);
 int s3_log_trim(struct store *s, const char *log, uint64_t upto, struct err *e);
+int s3_log_list(struct store *s, const char *prefix, store_name_fn fn, void *arg, struct err *e);
 /* Forget what is known of @prefix and of the logs below it. */
 void s3_log_forget(struct s3_store *s3, const char *prefix);
 

@@ -464,3 +464,10 @@ int store_log_trim(struct store *s, const char *log, uint64_t upto, struct err *
 
 	return rc ? rc : s->ops->log_trim(s, log, upto, e);
 }
+
+int store_log_list(struct store *s, const char *prefix, store_name_fn fn, void *arg, struct err *e)
+{
+	int rc = store_key_check(s, "list logs", STORE_KEY_PREFIX, prefix, e);
+
+	return rc ? rc : s->ops->log_list(s, prefix, fn, arg, e);
+}

@@ -608,7 +608,36 @@ ON_EVERY_BACKEND(delete_prefix)
 ON_EVERY_BACKEND(create_race)
 ON_EVERY_BACKEND(replace_race)
 ON_EVERY_BACKEND(logs)
+static int on_log_name(void *arg, const char *name)
+{
+	char *names = arg;
+
+	strcat(strcat(names, name), " ");
+	return 0;
+}
+
+static void log_list(struct fx *x)
+{
+	char names[128] = "";
+
+	CHECK(store_log_list(x->s, "log", on_log_name, names, NULL) == 0);
+	CHECK_STR(names, "");
+	CHECK(store_put(x->s, "log/object", "x", 1, NULL) == 0);
+	CHECK(store_log_append(x->s, "log/one", 1, "a", 1, NULL) == 0);
+	CHECK(store_log_append(x->s, "log/one", 2, "b", 1, NULL) == 0);
+	CHECK(store_log_append(x->s, "log/deep/er", 1, "a", 1, NULL) == 0);
+	CHECK(store_log_append(x->s, "logs/other", 1, "a", 1, NULL) == 0);
+	CHECK(store_log_trim(x->s, "log/one", 2, NULL) == 0);
+	CHECK(store_log_list(x->s, "log", on_log_name, names, NULL) == 0);
+	CHECK_STR(names, "log/one ");
+	names[0] = 0;
+	CHECK(store_delete_prefix(x->s, "log/one", NULL) == 0);
+	CHECK(store_log_list(x->s, "log", on_log_name, names, NULL) == 0);
+	CHECK_STR(names, "");
+}
+
 ON_EVERY_BACKEND(trim)
+ON_EVERY_BACKEND(log_list)
 ON_EVERY_BACKEND(append_race)
 ON_EVERY_BACKEND(read_only)
 
@@ -667,5 +696,6 @@ CHECK_MAIN("fs/store", { "URIs are resolved, an unbuilt backend names its symbol
 	   EVERYWHERE("counters incremented by compare-and-swap in threads lose nothing", replace_race),
 	   EVERYWHERE("log records are numbered, ordered, and seen by other handles", logs),
 	   EVERYWHERE("a trimmed log goes on with its numbers", trim),
+	   EVERYWHERE("the logs of a place are listed, objects and deeper ones are not", log_list),
 	   EVERYWHERE("16 threads append to one log without loss", append_race),
 	   EVERYWHERE("a read-only store refuses every change", read_only), )

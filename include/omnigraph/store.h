@@ -51,6 +51,8 @@ struct store_map {
 typedef int (*store_list_fn)(void *arg, const char *key, const struct store_stat *st);
 /* Log callback: records in order. @data is valid during the call. Non-zero stops and is returned. */
 typedef int (*store_log_fn)(void *arg, uint64_t seq, const void *data, size_t n);
+/* A name; return 0 to go on, anything else stops and is returned. */
+typedef int (*store_name_fn)(void *arg, const char *name);
 
 struct store_get_req { /* one element of a batch */
 	const char *key;
@@ -89,6 +91,7 @@ struct store_ops {
 	int (*log_read)(struct store *s, const char *log, uint64_t from, store_log_fn fn, void *arg, struct err *e);
 	int (*log_tail)(struct store *s, const char *log, uint64_t *next, struct err *e);
 	int (*log_trim)(struct store *s, const char *log, uint64_t upto, struct err *e);
+	int (*log_list)(struct store *s, const char *prefix, store_name_fn fn, void *arg, struct err *e);
 };
 
 /* Base of every backend's own struct; wrappers (sim, counting stores of tests) embed it too. */
@@ -180,5 +183,7 @@ int store_log_read(struct store *s, const char *log, uint64_t from, store_log_fn
 int store_log_tail(struct store *s, const char *log, uint64_t *next, struct err *e);
 /* Records up to and including @upto may be forgotten; the numbering goes on. A reader asking for them gets -ENOENT. */
 int store_log_trim(struct store *s, const char *log, uint64_t upto, struct err *e);
+/* The logs "<prefix>/<name>" by their whole names, in unspecified order; none when there is no such place. */
+int store_log_list(struct store *s, const char *prefix, store_name_fn fn, void *arg, struct err *e);
 
 #endif

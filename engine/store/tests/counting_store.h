@@ -135,6 +135,11 @@ static int cs_log_trim(struct store *s, const char *log, uint64_t upto, struct e
 	return store_log_trim(COUNTED(s), log, upto, e);
 }
 
+static int cs_log_list(struct store *s, const char *prefix, store_name_fn fn, void *arg, struct err *e)
+{
+	return store_log_list(COUNTED(s), prefix, fn, arg, e);
+}
+
 static const struct store_ops counting_ops = {
 	.scheme = "counting",
 	.get = cs_get,
@@ -152,6 +157,7 @@ static const struct store_ops counting_ops = {
 	.log_read = cs_log_read,
 	.log_tail = cs_log_tail,
 	.log_trim = cs_log_trim,
+	.log_list = cs_log_list,
 };
 
 /* Over @inner, which the caller keeps. */
