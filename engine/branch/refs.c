@@ -9,9 +9,11 @@
 #include <omnigraph/failpoint.h>
 
 #include "engine/store/graph_priv.h"
+#include "engine/store/retention.h"
 #include "engine/store/schema_lock.h"
 
 #define REF_MAX_BYTES (1u << 20)
+#define CREATE_TRIES 8
 #define REF_NAME_MAX 200 /* longer encoded names are stored under their hash */
 
 void ref_key(const char *name, char out[KEY_MAX])
@@ -412,6 +414,22 @@ static int check_schema(struct graph *g, const char *name, const struct snapshot
 	return rc;
 }
 
+/*
+ * A cleanup that did not see the new ref may have taken the fork point for a commit nobody needs. It writes that down before it looks
+ * at the refs for the last time, so one of the two sees the other.
+ */
+static int check_kept(struct graph *g, const struct branch_ref *r, struct err *e)
+{
+	char key[KEY_MAX];
+	int rc = retention_check(g, r->lineage, r->lineage->step[1].upto, r->head, e);
+
+	if (rc) {
+		ref_key(r->name, key);
+		store_delete(g->store, key, NULL);
+	}
+	return rc;
+}
+
 static int create_from(struct graph *g, const char *name, struct branch *src, const char *op, struct err *e)
 {
 	struct branch_ref r = { .name = (char *)name, .created_at = time_now_us() };
@@ -423,6 +441,8 @@ static int create_from(struct graph *g, const char *name, struct branch *src, co
 	memcpy(r.head, head->ci.id, sizeof(r.head));
 	r.lineage = fork_lineage(src, head, name);
 	rc = put_ref(g, &r, e);
+	if (!rc)
+		rc = check_kept(g, &r, e);
 	lineage_free(r.lineage);
 	if (!rc)
 		rc = check_schema(g, name, head, op, e);
@@ -446,7 +466,12 @@ static int create_named(struct graph *g, const char *name, const char *from, con
 	rc = open_source(g, from, &src, e);
 	if (rc)
 		return rc;
-	rc = create_from(g, name, src, op, e);
+	for (int i = 0; i < CREATE_TRIES; i++) {
+		err_clear(e);
+		rc = create_from(g, name, src, op, e);
+		if (!rc || !e || e->code != ERR_HISTORY_RECLAIMED)
+			break;
+	}
 	branch_put(src);
 	return rc;
 }

@@ -33,6 +33,8 @@ struct lineage { /* where a branch's commits are: its own log, then its parent's
 
 struct lineage *lineage_new(uint32_t n);
 void lineage_free(struct lineage *l);
+/* Index of the step whose log has the commit of @version. */
+uint32_t lineage_owner(const struct lineage *l, uint64_t version);
 
 struct branch_ref { /* content of refs/<branch>.json */
 	char *name;

@@ -25,6 +25,15 @@ void lineage_free(struct lineage *l)
 	free(l);
 }
 
+uint32_t lineage_owner(const struct lineage *l, uint64_t version)
+{
+	uint32_t i = 0;
+
+	while (i + 1 < l->n && version <= l->step[i + 1].upto)
+		i++;
+	return i;
+}
+
 /* --- lifetime -------------------------------------------------------------------------------------- */
 
 struct branch *branch_new(struct graph *g, const char *name, struct lineage *lineage)
@@ -250,6 +259,27 @@ static bool tail_is_ours(struct branch *b)
 	return f.id[0] && !strcmp(f.id, b->appending_id);
 }
 
+/* The log was trimmed beyond what this process has seen: begin anew from the newest checkpoint. */
+static int load_anew(struct branch *b, struct err *e)
+{
+	struct state *old = b->st;
+	struct load_stats ls;
+	struct snapshot *s;
+	int rc = state_load(b->g, b->lineage, UINT64_MAX, &s, &ls, e);
+
+	if (rc)
+		return rc;
+	b->st = state_get(s->st);
+	snapshot_put(b->spec);
+	b->spec = s;
+	b->tail_bytes = ls.tail_bytes;
+	b->tail_records = ls.tail_records;
+	b->ckpt_version = ls.ckpt_version;
+	branch_publish(b, s, ls.next_seq);
+	state_put(old);
+	return 0;
+}
+
 /* New records of others: apply and publish them. What this process had applied but not appended is lost. */
 static int follow(struct branch *b, struct err *e)
 {
@@ -261,6 +291,13 @@ static int follow(struct branch *b, struct err *e)
 	rc = FAILPOINT("schema_reload.before_contract_read", e);
 	if (!rc)
 		rc = log_apply(b->g, b->lineage->step[0].id, b->label, seq, UINT64_MAX, b->st, &b->spec, &ls, e);
+	if (rc == -ENOENT) {
+		rc = load_anew(b, e);
+		if (!rc) {
+			err_clear(e);
+			return 0;
+		}
+	}
 	if (b->spec != b->head) {
 		take_stats(b, &ls);
 		branch_publish(b, b->spec, ls.next_seq);

@@ -3,12 +3,16 @@
 #include <errno.h>
 
 #include "graph_priv.h"
+#include "retention.h"
+
+#define SCAN_TRIES 4
 
 /* --- scanning a log -------------------------------------------------------------------------------- */
 
 struct scan {
 	const char *label;
 	uint64_t upto;
+	uint64_t last; /* version of the last commit delivered */
 	int (*fn)(void *arg, const struct commit_info *c);
 	void *arg;
 	struct err *e;
@@ -40,21 +44,87 @@ static int scan_record(void *arg, uint64_t seq, const void *data, size_t n)
 		rc = commit_decode(&d, &c, sc->e);
 		if (!rc && c.version > sc->upto)
 			return 1;
-		if (!rc)
-			rc = scan_commit(sc, &c);
+		if (rc || c.version <= sc->last)
+			continue;
+		sc->last = c.version;
+		rc = scan_commit(sc, &c);
 	}
 	return rc;
 }
 
-/* Commits of one log in order, up to version @upto. */
+struct chunks {
+	char **keys;
+	size_t n, cap;
+};
+
+static int on_chunk(void *arg, const char *key, const struct store_stat *st)
+{
+	struct chunks *c = arg;
+
+	MEM_GROW(c->keys, c->n, c->cap);
+	c->keys[c->n++] = mem_strdup(key);
+	return 0;
+}
+
+static int scan_chunk(struct graph *g, const char *key, struct scan *sc)
+{
+	struct store_object o;
+	int rc = store_get(g->store, key, HISTORY_CHUNK_MAX_BYTES, &o, sc->e);
+
+	if (rc)
+		return rc;
+	rc = scan_record(sc, 0, o.data, o.n);
+	if (rc < 0)
+		err_prefix(sc->e, "'%s': ", key);
+	store_object_free(&o);
+	return rc;
+}
+
+/* The commits whose records cleanup has trimmed away. */
+static int scan_chunks(struct graph *g, const char *branch_id, struct scan *sc)
+{
+	struct chunks c = { 0 };
+	char prefix[64];
+	int rc;
+
+	history_prefix(branch_id, prefix);
+	rc = store_list(g->store, prefix, NULL, false, on_chunk, &c, sc->e);
+	for (size_t i = 0; i < c.n; i++) {
+		if (!rc)
+			rc = scan_chunk(g, c.keys[i], sc);
+		free(c.keys[i]);
+	}
+	free(c.keys);
+	return rc;
+}
+
+static int scan_once(struct graph *g, const struct lineage_step *step, struct scan *sc)
+{
+	struct retention r;
+	char log[64];
+	int rc = retention_read(g, step->id, &r, sc->e);
+
+	if (!rc && r.listed > sc->last)
+		rc = scan_chunks(g, step->id, sc);
+	log_key(step->id, log);
+	if (!rc)
+		rc = store_log_read(g->store, log, r.trimmed + 1, scan_record, sc, sc->e);
+	retention_clear(&r);
+	return rc;
+}
+
+/* Commits of one log in order, up to version @upto. A trim that comes between has written down what it took away. */
 static int log_scan(struct graph *g, const struct lineage_step *step, int (*fn)(void *arg, const struct commit_info *c),
 		    void *arg, struct err *e)
 {
-	struct scan sc = { step->label, step->upto, fn, arg, e };
-	char log[64];
+	struct scan sc = { .label = step->label, .upto = step->upto, .fn = fn, .arg = arg, .e = e };
+	int rc = scan_once(g, step, &sc);
 
-	log_key(step->id, log);
-	return store_log_read(g->store, log, 1, scan_record, &sc, e);
+	for (int i = 0; rc == -ENOENT && i < SCAN_TRIES; i++) {
+		err_clear(e);
+		rc = scan_once(g, step, &sc);
+	}
+	return rc;
 }
 
 /* --- lists ----------------------------------------------------------------------------------------- */
@@ -330,13 +400,48 @@ static int snapshot_of_past(struct branch *b, uint64_t version, struct catalog *
 	return rc;
 }
 
-static int snapshot_at(struct branch *b, uint64_t version, struct snapshot **out, struct err *e)
+struct find_version {
+	uint64_t version;
+	char id[ULID_LEN + 1];
+};
+
+static int on_version(void *arg, const struct commit_info *c)
+{
+	struct find_version *f = arg;
+
+	if (c->version != f->version)
+		return 0;
+	memcpy(f->id, c->id, sizeof(f->id));
+	return 1;
+}
+
+/* Is the state still there? @commit_id may be NULL: then it is looked up for the message. */
+static int check_kept(struct branch *b, uint64_t version, const char *commit_id, struct err *e)
+{
+	struct find_version f = { .version = version };
+	int rc = retention_check(b->g, b->lineage, version, commit_id ? commit_id : "", e);
+
+	if (rc && !commit_id && e && e->code == ERR_HISTORY_RECLAIMED &&
+	    log_scan(b->g, &b->lineage->step[lineage_owner(b->lineage, version)], on_version, &f, NULL) >= 0) {
+		err_clear(e);
+		rc = retention_check(b->g, b->lineage, version, f.id, e);
+	}
+	return rc;
+}
+
+static int snapshot_at(struct branch *b, uint64_t version, const char *commit_id, struct snapshot **out, struct err *e)
 {
 	struct snapshot *head;
 	int rc = branch_snapshot(b, &head, e);
 
 	if (rc)
 		return rc;
+	if (version != head->version)
+		rc = check_kept(b, version, commit_id, e);
+	if (rc) {
+		snapshot_put(head);
+		return rc;
+	}
 	pthread_mutex_lock(&b->lock);
 	*out = state_at(head->st, version, head->bind);
 	pthread_mutex_unlock(&b->lock);
@@ -354,7 +459,7 @@ static int snapshot_of_commit(struct graph *g, const char *id, struct snapshot *
 
 	if (rc)
 		return rc;
-	rc = snapshot_at(b, ci.version, out, e);
+	rc = snapshot_at(b, ci.version, ci.id, out, e);
 	branch_put(b);
 	commit_info_clear(&ci);
 	return rc;
@@ -391,7 +496,7 @@ int graph_snapshot_version(struct graph *g, const char *branch, uint64_t version
 			rc = err_set(e, ERR_NOT_FOUND, "version %llu not found on branch '%s'",
 				     (unsigned long long)version, b->name);
 		else
-			rc = snapshot_at(b, version, out, e);
+			rc = snapshot_at(b, version, NULL, out, e);
 		snapshot_put(head);
 	}
 	branch_put(b);

@@ -22,6 +22,7 @@
 #define SEG_META_FORMAT "omnigraph.format"
 #define SEG_META_TYPE_ID "omnigraph.type_id"
 #define SEG_META_INCARNATION "omnigraph.incarnation"
+#define SEG_META_WRITER "omnigraph.writer"
 #define SEG_META_PROPERTY_ID "omnigraph.property_id"
 #define SEG_META_CRC "omnigraph.batch_crc32c"
 

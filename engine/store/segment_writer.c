@@ -33,6 +33,8 @@ struct segment_writer {
 	struct arrow_block *blocks;
 	struct strbuf crcs;
 	size_t n_blocks, cap_blocks, head_n;
+	char id[ULID_LEN +
+		1]; /* no two files are equal: deleting one never takes away what another write is about to publish */
 };
 
 /* --- columns ------------------------------------------------------------------------------------------------------------ */
@@ -206,6 +208,7 @@ struct segment_writer *segment_writer_new(const struct type *t)
 	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 		       "segments are written in host byte order, which must be little endian");
 	w->t = t;
+	ulid_new(w->id);
 	w->cols = mem_calloc(t->n_props + 5, sizeof(*w->cols));
 	add_column(w, SEG_ID, STR("id"), NULL);
 	if (t->kind == TYPE_EDGE) {
@@ -431,7 +434,7 @@ static fb_pos column_field(struct fb_builder *b, const struct segment_column *c)
 
 static fb_pos schema_table(struct segment_writer *w, struct fb_builder *b)
 {
-	fb_pos *fields = mem_calloc(w->n_cols, sizeof(*fields)), vec, metas, meta[3];
+	fb_pos *fields = mem_calloc(w->n_cols, sizeof(*fields)), vec, metas, meta[4];
 
 	for (uint32_t i = 0; i < w->n_cols; i++)
 		fields[i] = column_field(b, &w->cols[i].def);
@@ -439,7 +442,8 @@ static fb_pos schema_table(struct segment_writer *w, struct fb_builder *b)
 	meta[0] = key_number(b, SEG_META_FORMAT, 1);
 	meta[1] = key_number(b, SEG_META_TYPE_ID, w->t->type_id);
 	meta[2] = key_number(b, SEG_META_INCARNATION, w->t->incarnation);
-	metas = fb_offsets(b, meta, 3);
+	meta[3] = key_value(b, SEG_META_WRITER, str_from(w->id));
+	metas = fb_offsets(b, meta, ARRAY_SIZE(meta));
 	fb_table_begin(b);
 	fb_offset(b, 1, vec);
 	fb_offset(b, 2, metas);

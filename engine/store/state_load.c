@@ -4,6 +4,8 @@
 
 #include "graph_priv.h"
 
+#define LOAD_RETRIES 2
+
 void log_key(const char *branch_id, char out[64])
 {
 	snprintf(out, 64, "log/%s", branch_id);
@@ -40,6 +42,8 @@ static int apply_commits(struct apply_log *al, uint64_t seq, struct dec *d, uint
 
 		if (!rc && c.version > al->upto)
 			return 1;
+		if (!rc && *al->snap && c.version <= (*al->snap)->version)
+			continue; /* the checkpoint stands inside this record */
 		if (!rc)
 			rc = apply_one(al, &c, seq, &journals[i]);
 		if (rc)
@@ -144,19 +148,38 @@ static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint6
 	return rc;
 }
 
+static int load_once(struct graph *g, const struct lineage *l, uint64_t upto, struct snapshot **out,
+		     struct load_stats *stats, struct err *e)
+{
+	int rc = load_step(g, l, 0, upto, out, stats, e);
+
+	if (rc) {
+		snapshot_put(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+/*
+ * A cleanup of another process may delete the checkpoint, the segments or the records that are being read; before it does, it has
+ * written a newer checkpoint of what is kept. So look again.
+ */
 int state_load(struct graph *g, const struct lineage *l, uint64_t upto, struct snapshot **out, struct load_stats *stats,
 	       struct err *e)
 {
 	int rc;
 
 	*out = NULL;
-	rc = load_step(g, l, 0, upto, out, stats, e);
+	rc = load_once(g, l, upto, out, stats, e);
+	for (int i = 0; rc && i < LOAD_RETRIES; i++) {
+		err_clear(e);
+		rc = load_once(g, l, upto, out, stats, e);
+	}
+	if (rc == -ENOENT && e && e->code == ERR_NOT_FOUND)
+		err_prefix(e, "the state of branch '%s' cannot be put together from its checkpoints and its log: ",
+			   l->step[0].label ? l->step[0].label : "main");
 	if (!rc && !*out)
 		rc = err_set(e, ERR_STORAGE, "storage: the commit log 'log/%s' of the graph at '%s' is missing",
 			     l->step[0].id, graph_uri(g));
-	if (rc) {
-		snapshot_put(*out);
-		*out = NULL;
-	}
 	return rc;
 }
