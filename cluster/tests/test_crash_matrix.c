@@ -132,23 +132,31 @@ static void prepare(const struct backend *b)
 	CHECK(fx.report.ok);
 }
 
-/* Apply in a child that dies instead of making change number @die_at; true when it did. */
-static bool apply_and_die(unsigned die_at)
+/* A command in a child that dies instead of making change number @die_at; true when it did. */
+static bool run_and_die(enum cluster_command cmd, unsigned die_at)
 {
 	int status;
 	pid_t pid;
 
+	crash_prepare();
 	crash.plan->die_at = die_at;
 	pid = fork();
 	CHECK(pid >= 0);
 	if (!pid) {
+		struct cluster_args args = { .config_dir = fx.dir, .actor = "act-mina", .resource = "graph.attic" };
+
 		crash.armed = true;
-		fx_run(CLUSTER_APPLY);
-		_exit(fx.report.ok && !strcmp(text_at("converged"), "true") ? 0 : 1);
+		fx_run_args(cmd, &args);
+		_exit(0);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid);
-	CHECK(WIFSIGNALED(status) || !WEXITSTATUS(status));
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	CHECK(WIFEXITED(status) || WTERMSIG(status) == SIGKILL);
+	return WIFSIGNALED(status);
+}
+
+static bool apply_and_die(unsigned die_at)
+{
+	return run_and_die(CLUSTER_APPLY, die_at);
 }
 
 /* --- what is seen ------------------------------------------------------------------------------------------------ */
@@ -239,19 +247,24 @@ static void check_converged(void)
 	CHECK_STR(served(), "serves books cellar");
 }
 
-/* The commands of spec/cluster.md 10 after a death, as an operator reads them in the messages. Returns them. */
-static const char *recover(const struct window *w)
+/* Break a dead command's lock; true when there was one. */
+static bool unlocked(void)
 {
-	const char *did = "apply";
+	fx_run(CLUSTER_STATUS);
+	if (strcmp(text_at("state_observations", "locked"), "true"))
+		return false;
+	fx_unlock(text_at("state_observations", "lock_id"));
+	CHECK(fx.report.ok);
+	return true;
+}
+
+/* The commands of spec/cluster.md 10, as an operator reads them in the messages. Returns them; *says: what the apply swept. */
+static const char *recover(const char **says)
+{
+	const char *did = unlocked() ? "force-unlock, apply" : "apply";
 
 	fx_run(CLUSTER_APPLY);
-	if (fx_diag("state_lock_held")) {
-		fx_unlock(text_at("state_observations", "lock_id"));
-		CHECK(fx.report.ok);
-		did = "force-unlock, apply";
-		fx_run(CLUSTER_APPLY);
-	}
-	CHECK_STR(swept(), w->says);
+	*says = swept();
 	if (fx_diag("graph_create_incomplete")) {
 		CHECK(!fx.report.ok);
 		fx_remove(stored("graphs/cellar.omni"));
@@ -268,7 +281,7 @@ static struct strbuf rows[ARRAY_SIZE(backends)];
 
 static void die_and_recover(unsigned n)
 {
-	const char *ledger_before = fx_read(stored(STATE)), *did;
+	const char *ledger_before = fx_read(stored(STATE)), *did, *says;
 	bool published, locked;
 	const struct window *w;
 
@@ -281,7 +294,8 @@ static void die_and_recover(unsigned n)
 	CHECK_INT(locked, n > 1);
 	CHECK_STR(sidecars_left(), w->left);
 	CHECK_STR(served(), w->server);
-	did = recover(w);
+	did = recover(&says);
+	CHECK_STR(says, w->says);
 	check_converged();
 	sb_addf(&rows[on - backends], "| %u | `%s` | %s | %s | %s | %s | %s | %s |\n", n, crash.plan->call[n - 1],
 		w->name, *w->left ? w->left : "-", w->server, did, *w->says ? w->says : "-", published ? "new" : "old");
@@ -289,13 +303,15 @@ static void die_and_recover(unsigned n)
 
 static void every_step(const struct backend *b)
 {
+	const char *says;
 	unsigned n;
 
 	prepare(b);
 	CHECK(!apply_and_die(0));
 	n = crash.plan->calls;
 	CHECK(window_after(n) == &windows[ARRAY_SIZE(windows) - 1]);
-	recover(&windows[ARRAY_SIZE(windows) - 1]);
+	recover(&says);
+	CHECK_STR(says, "");
 	check_converged();
 	for (unsigned i = 1; i <= n; i++) {
 		prepare(b);
@@ -328,9 +344,10 @@ static const char *reported(void)
 
 static void fail_and_recover(unsigned n)
 {
-	const char *before = fx_read(stored(STATE)), *told, *left, *did = "apply";
+	const char *before = fx_read(stored(STATE)), *told, *left, *did, *says;
 	bool published;
 
+	crash_prepare();
 	crash.plan->fail_at = n;
 	crash.armed = true;
 	fx_run(CLUSTER_APPLY);
@@ -340,18 +357,7 @@ static void fail_and_recover(unsigned n)
 	published = strcmp(before, fx_read(stored(STATE))) != 0;
 	CHECK_INT(published, !strcmp(text_at("state_written"), "true"));
 	CHECK_INT(fx.report.ok, !strcmp(told, "-"));
-	fx_run(CLUSTER_APPLY);
-	if (fx_diag("state_lock_held")) {
-		fx_unlock(text_at("state_observations", "lock_id"));
-		fx_run(CLUSTER_APPLY);
-		did = "force-unlock, apply";
-	}
-	if (fx_diag("graph_create_incomplete")) {
-		fx_remove(stored("graphs/cellar.omni"));
-		did = arena_printf(&fx.arena, "%s, remove the root, apply", did);
-		fx_run(CLUSTER_APPLY);
-	}
-	CHECK_MSG(fx.report.ok, "%s", fx.report.json.s);
+	did = recover(&says);
 	check_converged();
 	sb_addf(&failures[on - backends], "| %u | `%s` | %s | %s | %s | %s |\n", n, crash.plan->call[n - 1], told,
 		*left ? left : "-", published ? "new" : "old", did);
@@ -379,6 +385,103 @@ static void failures_on_a_directory(void)
 static void failures_on_an_object_store(void)
 {
 	every_failure(&backends[1]);
+}
+
+/* --- a death while an earlier one is recovered from ------------------------------------------------------------- */
+
+static void dies_again(const struct backend *b, unsigned first)
+{
+	const char *says;
+	bool died;
+
+	for (unsigned second = 1;; second++) {
+		prepare(b);
+		CHECK(apply_and_die(first));
+		unlocked();
+		died = apply_and_die(second);
+		recover(&says);
+		check_converged();
+		if (!died)
+			break;
+	}
+	fx_end();
+}
+
+static void deaths_during_recovery(void)
+{
+	static const unsigned firsts[] = { 4, 7, 9, 13, 17, 20, 22, 24 }; /* one in each window with sidecars */
+
+	for (size_t i = 0; i < ARRAY_SIZE(firsts); i++)
+		dies_again(&backends[i % ARRAY_SIZE(backends)], firsts[i]);
+}
+
+/* --- the other commands -------------------------------------------------------------------------------------------- */
+
+static struct strbuf others[ARRAY_SIZE(backends)];
+
+static const struct {
+	enum cluster_command cmd;
+	const char *name;
+} commands[] = { { CLUSTER_IMPORT, "import" },
+		 { CLUSTER_REFRESH, "refresh" },
+		 { CLUSTER_PLAN, "plan" },
+		 { CLUSTER_APPROVE, "approve" } };
+
+/* Before a command: import finds a cluster whose ledger was lost, refresh a sidecar of a schema apply that took effect. */
+static void prepare_for(const struct backend *b, enum cluster_command cmd)
+{
+	prepare(b);
+	if (cmd == CLUSTER_IMPORT) {
+		fx_remove(stored(STATE));
+	} else if (cmd == CLUSTER_REFRESH) {
+		CHECK(apply_and_die(14));
+		unlocked();
+	}
+}
+
+/* What an operator does next: the same command when it did not get to its end, and then apply. */
+static const char *finish_command(enum cluster_command cmd)
+{
+	const char *did = unlocked() ? "force-unlock, " : "", *says;
+
+	if (cmd == CLUSTER_IMPORT && !fx_exists(stored(STATE))) {
+		fx_ok(CLUSTER_IMPORT);
+		did = arena_printf(&fx.arena, "%simport, ", did);
+	}
+	if (cmd == CLUSTER_IMPORT) /* the ledger has forgotten the graph that goes */
+		fx_remove(stored("graphs/attic.omni"));
+	recover(&says);
+	return arena_printf(&fx.arena, "%sapply", did);
+}
+
+static void command_dies(const struct backend *b, size_t which)
+{
+	enum cluster_command cmd = commands[which].cmd;
+
+	for (unsigned n = 1;; n++) {
+		const char *before, *call, *state;
+
+		prepare_for(b, cmd);
+		before = fx_read(stored(STATE));
+		if (!run_and_die(cmd, n))
+			break;
+		call = arena_strdup(&fx.arena, crash.plan->call[n - 1]);
+		state = fx_read(stored(STATE));
+		state = !state ? "none" : !before || strcmp(state, before) ? "new" : "old";
+		sb_addf(&others[b - backends], "| %s | %u | `%s` | %s | %s |\n", commands[which].name, n, call, state,
+			finish_command(cmd));
+		CHECK_STR(text_at("converged"), "true");
+		CHECK_STR(sidecars_left(), "");
+		CHECK_STR(served(), "serves books cellar");
+	}
+	fx_end();
+}
+
+static void other_commands_die(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(commands); k++)
+			command_dies(&backends[i], k);
 }
 
 /* --- the page ------------------------------------------------------------------------------------------------------ */
@@ -413,6 +516,9 @@ static const char table_head[] = "| step | dies instead of | window (spec/cluste
 static const char failures_head[] =
 	"| step | fails | the apply reports | sidecars left | ledger | next commands |\n|---|---|---|---|---|---|\n";
 
+static const char others_head[] =
+	"| command | step | dies instead of | ledger | next commands |\n|---|---|---|---|---|\n";
+
 static void add_tables(struct strbuf *page, const char *head, const struct strbuf *tables)
 {
 	bool alike = str_eq(sb_str(&tables[0]), sb_str(&tables[1]));
@@ -428,6 +534,9 @@ static void write_page(struct strbuf *page)
 	add_tables(page, table_head, rows);
 	sb_addz(page, "\n## The change fails (no space), the process goes on\n");
 	add_tables(page, failures_head, failures);
+	sb_addz(page, "\n## The other commands die\n\nThe import follows a lost ledger, the refresh a migration that "
+		      "was cut off.\n");
+	add_tables(page, others_head, others);
 }
 
 static void write_file(const char *path, struct str text)
@@ -450,6 +559,8 @@ static void the_page_is_right(void)
 		if (!failures[i].n)
 			every_failure(&backends[i]);
 	}
+	if (!others[0].n)
+		other_commands_die();
 	if (!src) {
 		printf("# skip: OMNIGRAPH_SRC does not say where the kept page is\n");
 		return;
@@ -477,4 +588,6 @@ CHECK_MAIN("cluster/crash_matrix",
 	     failures_on_a_directory },
 	   { "CLU-05 CLU-06 CLU-55 CLU-56 a failure of every step of an apply, on an object store",
 	     failures_on_an_object_store },
+	   { "CLU-07 CLU-36 a death at every step of the apply that recovers from a death", deaths_during_recovery },
+	   { "CLU-14 CLU-45 a death at every step of import, refresh, plan and approve", other_commands_die },
 	   { "CLU-06 the page of crashes says what happens", the_page_is_right }, )
