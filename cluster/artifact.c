@@ -15,12 +15,16 @@ struct names {
 	size_t n, cap;
 };
 
+#define TOO_MANY 1
+
 static int keep_json(void *arg, const char *key, const struct store_stat *st)
 {
 	struct names *names = arg;
 
-	if (!str_ends(str_from(key), STR(".json")) || names->n >= ARTIFACTS_MAX)
+	if (!str_ends(str_from(key), STR(".json")))
 		return 0;
+	if (names->n == ARTIFACTS_MAX)
+		return TOO_MANY;
 	MEM_GROW(names->keys, names->n, names->cap);
 	names->keys[names->n++] = arena_strdup(names->a, key);
 	return 0;
@@ -39,6 +43,9 @@ static bool list_json(const struct cluster_store *cs, struct arena *a, const cha
 		rc = err_set(&e, ERR_STORAGE, "cannot list %s: it is not a directory", dir);
 	else
 		rc = store_list(cs->s, prefix, NULL, false, keep_json, out, &e);
+	if (rc == TOO_MANY)
+		err_set(&e, ERR_RESOURCE_LIMIT, "%s holds more than %u files; move those that are settled away", dir,
+			ARTIFACTS_MAX);
 	if (rc)
 		*why = arena_strdup(a, err_msg(&e));
 	err_clear(&e);
@@ -81,7 +88,7 @@ void artifact_known(struct artifact *o, const char *const *keys)
 	}
 }
 
-enum read_result { READ_OK, READ_INVALID, READ_VERSION };
+enum read_result { READ_OK, READ_GONE, READ_INVALID, READ_VERSION };
 
 /* Fetch one artifact and check its version before its members. */
 static enum read_result open_artifact(const struct cluster_store *cs, struct arena *a, const char *key,
@@ -92,10 +99,14 @@ static enum read_result open_artifact(const struct cluster_store *cs, struct are
 	struct err e = ERR_INIT;
 	uint64_t version = 0;
 	struct json *v;
+	int rc = cluster_get(cs, key, ARTIFACT_BYTES_MAX, &obj, &e);
 
 	*o = (struct artifact){ .a = a };
-	if (cluster_get(cs, key, ARTIFACT_BYTES_MAX, &obj, &e) ||
-	    json_parse(a, arena_str(a, (struct str){ obj.data, obj.n }), &opts, &v, &e)) {
+	if (rc == -ENOENT) { /* its command has finished since it was listed */
+		err_clear(&e);
+		return READ_GONE;
+	}
+	if (rc || json_parse(a, arena_str(a, (struct str){ obj.data, obj.n }), &opts, &v, &e)) {
 		o->why = arena_strdup(a, err_msg(&e));
 	} else if (v->type != JSON_OBJECT) {
 		o->why = "not a JSON object";
@@ -137,6 +148,8 @@ void *artifact_list(const struct cluster_store *cs, struct arena *a, const struc
 		struct artifact o;
 		enum read_result r = open_artifact(cs, a, names.keys[i], &o);
 
+		if (r == READ_GONE)
+			continue;
 		if (r == READ_OK)
 			kind->parse(&o, location, out + *n * kind->size);
 		if (!o.why)

@@ -34,9 +34,10 @@ struct crash_plan {	  /* in memory shared with the child that dies */
 
 static struct {
 	struct crash_plan *plan;
-	bool armed;	   /* calls are noted, and may end the process */
-	char root[512];	   /* of the cluster, as in the URIs of its graphs */
-	char sim_dir[512]; /* directory behind SIM_URI */
+	bool armed;	    /* calls are noted, and may end the process */
+	const char *vanish; /* objects below are deleted when they are asked for */
+	char root[512];	    /* of the cluster, as in the URIs of its graphs */
+	char sim_dir[512];  /* directory behind SIM_URI */
 } crash;
 
 struct crash_store {
@@ -123,8 +124,24 @@ static void crash_close(struct store *s)
 	free(s);
 }
 
+/* As another process would, from the cluster's root. */
+static void remove_object(const char *key)
+{
+	bool sim = !strncmp(crash.root, SIM_URI, strlen(SIM_URI));
+	struct store *s = NULL;
+	struct arena a = ARENA_INIT;
+
+	if (!__real_store_open(sim ? arena_printf(&a, "%s%s", crash.sim_dir, crash.root + strlen(SIM_URI)) : crash.root,
+			       NULL, &s, NULL))
+		store_delete(s, key, NULL);
+	store_close(s);
+	arena_free(&a);
+}
+
 static int crash_get(struct store *s, const char *key, uint64_t max, struct store_object *out, struct err *e)
 {
+	if (crash.vanish && !strncmp(key, crash.vanish, strlen(crash.vanish)))
+		remove_object(key);
 	return store_get(inner(s), key, max, out, e);
 }
 

@@ -484,6 +484,23 @@ static void other_commands_die(void)
 			command_dies(&backends[i], k);
 }
 
+/* --- a server beside a command that finishes ---------------------------------------------------------------------- */
+
+static void sidecars_vanish(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+		prepare(&backends[i]);
+		CHECK(apply_and_die(14));
+		CHECK_STR(served(), "serves attic");
+		crash.vanish = SIDECARS "/";
+		CHECK_STR(served(), "serves attic books");
+		crash.vanish = NULL;
+		CHECK_INT(fx.snap.diagnostics.n, 0);
+		CHECK_STR(sidecars_left(), "");
+	}
+	fx_end();
+}
+
 /* --- the page ------------------------------------------------------------------------------------------------------ */
 
 static void on_a_directory(void)
@@ -590,4 +607,5 @@ CHECK_MAIN("cluster/crash_matrix",
 	     failures_on_an_object_store },
 	   { "CLU-07 CLU-36 a death at every step of the apply that recovers from a death", deaths_during_recovery },
 	   { "CLU-14 CLU-45 a death at every step of import, refresh, plan and approve", other_commands_die },
+	   { "CLU-22 CLU-29 sidecars that go between being listed and being read are no trouble", sidecars_vanish },
 	   { "CLU-06 the page of crashes says what happens", the_page_is_right }, )
