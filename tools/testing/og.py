@@ -14,6 +14,7 @@ Each test is one function; it fails by raising. og.main() prints "ok - name" / "
 "# passed N failed M". An argument selects the tests whose name contains it. OMNIGRAPH_BUILD is the build directory (build).
 """
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -331,6 +332,8 @@ class Server:
 
     def __init__(self, args, env=None, bind="127.0.0.1:0"):
         self.log_file = tempfile.TemporaryFile()
+        # the server shares the offset, which log() moves: its lines must go to the end all the same
+        fcntl.fcntl(self.log_file, fcntl.F_SETFL, fcntl.fcntl(self.log_file, fcntl.F_GETFL) | os.O_APPEND)
         self.started = time.monotonic()
         self.proc = subprocess.Popen([SERVER, *args, "--bind", bind], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                      stderr=self.log_file, env={**CLEAN, **(env or {})})
