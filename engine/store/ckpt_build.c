@@ -4,6 +4,8 @@
  * rewritten with them (size-tiered: a row is rewritten a logarithmic number of times); the others are kept with a deletion bitmap.
  * A compaction goes to the end of it: no bitmap stays, and at most one segment of a type that is not full.
  */
+#include <errno.h>
+
 #include <roaring/roaring.h>
 
 #include <omnigraph/arch.h>
@@ -127,6 +129,33 @@ static struct source *smallest_kept(struct build *b)
 	return best;
 }
 
+/* Values of properties that the schema has dropped leave with the next checkpoint. */
+static bool has_dropped_columns(const struct build *b, const struct seg *seg)
+{
+	for (uint32_t i = 0; i < segment_n_columns(seg->s); i++) {
+		const struct segment_column *c = segment_column(seg->s, i);
+
+		if (c->role == SEG_PROP && !type_prop_by_id(b->ty, c->property_id))
+			return true;
+	}
+	return false;
+}
+
+/* Cleanup may have deleted the object of a segment that only the state in memory still needs. */
+static bool is_gone(const struct build *b, const struct seg *seg)
+{
+	struct store_stat st;
+	char key[128];
+
+	seg_key(key, seg->digest);
+	return store_head(b->g->store, key, &st, NULL) == -ENOENT;
+}
+
+static bool must_rewrite(const struct build *b, const struct source *s)
+{
+	return has_dropped_columns(b, s->run->seg) || is_gone(b, s->run->seg);
+}
+
 static void choose_tiered(struct build *b)
 {
 	uint64_t sum = b->src[0].live;
@@ -134,7 +163,7 @@ static void choose_tiered(struct build *b)
 
 	for (uint32_t i = 1; i < b->n_src; i++) {
 		s = &b->src[i];
-		s->rewrite = (s->n - s->live) * 4 > s->n;
+		s->rewrite = (s->n - s->live) * 4 > s->n || must_rewrite(b, s);
 		sum += s->rewrite ? s->live : 0;
 	}
 	while (sum && (s = smallest_kept(b)) && s->live <= 2 * sum) {
@@ -152,7 +181,7 @@ static void choose_compact(struct build *b)
 	for (uint32_t i = 1; i < b->n_src; i++) {
 		struct source *s = &b->src[i];
 
-		s->rewrite = s->live < s->n;
+		s->rewrite = s->live < s->n || must_rewrite(b, s);
 		any |= s->rewrite;
 		small += !s->rewrite && !is_full(s);
 	}

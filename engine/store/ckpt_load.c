@@ -290,3 +290,55 @@ int checkpoint_load(struct graph *g, const char *branch_id, uint64_t upto, struc
 	free(vs.v);
 	return rc ? rc : -ENOENT;
 }
+
+/* --- what it refers to ----------------------------------------------------------------------------- */
+
+static int table_refs(struct dec *d, ckpt_segment_fn fn, void *arg)
+{
+	uint64_t type_id = dec_var(d), incarnation = dec_var(d);
+	int rc = 0;
+	size_t n;
+
+	dec_u8(d);
+	dec_var(d);
+	dec_var(d);
+	dec_bytes(d);
+	n = dec_count(d);
+	for (size_t i = 0; i < n && !rc && !d->bad; i++) {
+		struct rec_segment ref = { .rows = 0 };
+
+		dec_segment(d, &ref);
+		dec_bytes(d);
+		if (!d->bad)
+			rc = fn(arg, type_id, incarnation, &ref);
+	}
+	return rc;
+}
+
+int checkpoint_refs(struct graph *g, const char *branch_id, uint64_t version, char schema[SHA256_HEX_LEN + 1],
+		    ckpt_segment_fn fn, void *arg, struct err *e)
+{
+	char key[128];
+	struct ckpt c = { .g = g, .key = key, .e = e };
+	struct store_object o;
+	size_t n;
+	int rc;
+
+	ckpt_key(branch_id, version, key);
+	rc = store_get(g->store, key, CKPT_MAX_BYTES, &o, e);
+	if (rc)
+		return rc;
+	rc = check_header(&c, o.data, o.n);
+	if (!rc)
+		rc = read_head(&c, branch_id);
+	if (!rc)
+		hex_encode(schema, c.head.schema.s, LOG_DIGEST_BYTES);
+	n = rc ? 0 : dec_count(&c.d);
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = table_refs(&c.d, fn, arg);
+	if (!rc && c.d.bad)
+		rc = damaged(key, "its content does not parse", e);
+	store_object_free(&o);
+	free(c.label);
+	return rc;
+}

@@ -161,6 +161,10 @@ void queue_undo(struct branch *b, int rc, const struct err *why);
 int checkpoint_load(struct graph *g, const char *branch_id, uint64_t upto, struct snapshot **out, uint64_t *next_seq,
 		    struct err *e);
 void ckpt_key(const char *branch_id, uint64_t version, char out[128]);
+/* What a checkpoint refers to: the digest of its schema record and its segments. Opens none of them. */
+typedef int (*ckpt_segment_fn)(void *arg, uint64_t type_id, uint64_t incarnation, const struct rec_segment *ref);
+int checkpoint_refs(struct graph *g, const char *branch_id, uint64_t version, char schema[SHA256_HEX_LEN + 1],
+		    ckpt_segment_fn fn, void *arg, struct err *e);
 
 /* --- ckpt_build.c --- */
 struct compaction { /* fold all deletions and merge small segments, and say what was done to each table */
@@ -182,6 +186,10 @@ void checkpoint_worker_stop(struct graph *g);
 
 /* --- history.c --- */
 void past_drop(struct graph *g);
+/* @seq: record of the commit; 0: it was trimmed away. Non-zero stops and is returned. */
+typedef int (*history_fn)(void *arg, const struct commit_info *c, uint64_t seq);
+/* Every commit of one log in order, up to version @step->upto (then 1 is returned). */
+int history_scan(struct graph *g, const struct lineage_step *step, history_fn fn, void *arg, struct err *e);
 
 /* --- engine/branch/refs.c --- */
 void ref_key(const char *name, char out[KEY_MAX]);

@@ -13,12 +13,12 @@ struct scan {
 	const char *label;
 	uint64_t upto;
 	uint64_t last; /* version of the last commit delivered */
-	int (*fn)(void *arg, const struct commit_info *c);
+	history_fn fn;
 	void *arg;
 	struct err *e;
 };
 
-static int scan_commit(struct scan *sc, const struct rec_commit *c)
+static int scan_commit(struct scan *sc, const struct rec_commit *c, uint64_t seq)
 {
 	struct commit_info ci = { .branch = (char *)sc->label, .version = c->version, .created_at = c->created_at };
 	int rc;
@@ -27,7 +27,7 @@ static int scan_commit(struct scan *sc, const struct rec_commit *c)
 	memcpy(ci.parent, c->parent, sizeof(ci.parent));
 	memcpy(ci.merged_parent, c->merged_parent, sizeof(ci.merged_parent));
 	ci.actor = c->actor.s ? str_dup(c->actor) : NULL;
-	rc = sc->fn(sc->arg, &ci);
+	rc = sc->fn(sc->arg, &ci, seq);
 	free(ci.actor);
 	return rc;
 }
@@ -47,7 +47,7 @@ static int scan_record(void *arg, uint64_t seq, const void *data, size_t n)
 		if (rc || c.version <= sc->last)
 			continue;
 		sc->last = c.version;
-		rc = scan_commit(sc, &c);
+		rc = scan_commit(sc, &c, seq);
 	}
 	return rc;
 }
@@ -113,9 +113,8 @@ static int scan_once(struct graph *g, const struct lineage_step *step, struct sc
 	return rc;
 }
 
-/* Commits of one log in order, up to version @upto. A trim that comes between has written down what it took away. */
-static int log_scan(struct graph *g, const struct lineage_step *step, int (*fn)(void *arg, const struct commit_info *c),
-		    void *arg, struct err *e)
+/* A trim that comes between has written down what it took away. */
+int history_scan(struct graph *g, const struct lineage_step *step, history_fn fn, void *arg, struct err *e)
 {
 	struct scan sc = { .label = step->label, .upto = step->upto, .fn = fn, .arg = arg, .e = e };
 	int rc = scan_once(g, step, &sc);
@@ -134,7 +133,7 @@ struct collect {
 	size_t n, cap;
 };
 
-static int on_collect(void *arg, const struct commit_info *c)
+static int on_collect(void *arg, const struct commit_info *c, uint64_t seq)
 {
 	struct collect *col = arg;
 
@@ -148,7 +147,7 @@ static int report_step(struct graph *g, const struct lineage_step *step,
 		       int (*fn)(void *arg, const struct commit_info *c), void *arg, int *stopped, struct err *e)
 {
 	struct collect col = { 0 };
-	int rc = log_scan(g, step, on_collect, &col, e);
+	int rc = history_scan(g, step, on_collect, &col, e);
 
 	rc = rc > 0 ? 0 : rc;
 	for (size_t i = col.n; i-- > 0;) {
@@ -181,7 +180,7 @@ struct match {
 	struct commit_info *out;
 };
 
-static int on_match(void *arg, const struct commit_info *c)
+static int on_match(void *arg, const struct commit_info *c, uint64_t seq)
 {
 	struct match *m = arg;
 
@@ -213,7 +212,7 @@ static bool find_loaded(struct branch *b, const char *id, struct commit_info *ci
 	return found != NULL;
 }
 
-/* 1: found. The scan stops at a version bound or at the commit: both are 1 to log_scan, so look at the id. */
+/* 1: found. The scan stops at a version bound or at the commit: both are 1 to history_scan, so look at the id. */
 static int find_in_branch(struct branch *b, const char *id, struct commit_info *ci, struct err *e)
 {
 	struct match m = { id, ci };
@@ -221,7 +220,7 @@ static int find_in_branch(struct branch *b, const char *id, struct commit_info *
 
 	if (find_loaded(b, id, ci))
 		return 1;
-	rc = log_scan(b->g, &b->lineage->step[0], on_match, &m, e);
+	rc = history_scan(b->g, &b->lineage->step[0], on_match, &m, e);
 	return rc < 0 ? rc : ci->id[0] != 0;
 }
 
@@ -405,7 +404,7 @@ struct find_version {
 	char id[ULID_LEN + 1];
 };
 
-static int on_version(void *arg, const struct commit_info *c)
+static int on_version(void *arg, const struct commit_info *c, uint64_t seq)
 {
 	struct find_version *f = arg;
 
@@ -422,7 +421,7 @@ static int check_kept(struct branch *b, uint64_t version, const char *commit_id,
 	int rc = retention_check(b->g, b->lineage, version, commit_id ? commit_id : "", e);
 
 	if (rc && !commit_id && e && e->code == ERR_HISTORY_RECLAIMED &&
-	    log_scan(b->g, &b->lineage->step[lineage_owner(b->lineage, version)], on_version, &f, NULL) >= 0) {
+	    history_scan(b->g, &b->lineage->step[lineage_owner(b->lineage, version)], on_version, &f, NULL) >= 0) {
 		err_clear(e);
 		rc = retention_check(b->g, b->lineage, version, f.id, e);
 	}

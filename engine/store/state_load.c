@@ -140,7 +140,7 @@ static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint6
 	if (i + 1 < l->n && upto <= l->step[i + 1].upto)
 		return load_step(g, l, i + 1, upto, out, stats, e);
 	rc = load_base(g, l, i, upto, out, stats, e);
-	if (rc)
+	if (rc || (*out && (*out)->version == upto)) /* the records behind it may be gone */
 		return rc;
 	st = *out ? state_get((*out)->st) : state_new(g);
 	rc = log_apply(g, l->step[i].id, l->step[i].label, stats->next_seq, upto, st, out, stats, e);

@@ -13,15 +13,21 @@ struct rig {
 	char *uri;
 };
 
+__attribute__((unused)) static void rig_open_at(struct rig *r, const char *uri, struct str schema)
+{
+	r->uri = strdup(uri);
+	CHECK_OK(store_open(uri, NULL, &r->s, ep));
+	CHECK_OK(graph_init_store(r->s, schema, NULL, ep));
+	CHECK_OK(graph_open_store(r->s, NULL, &r->g, ep));
+}
+
 __attribute__((unused)) static void rig_open_schema(struct rig *r, struct str schema)
 {
 	static int n;
+	char uri[64];
 
-	if (asprintf(&r->uri, "mem://maint-%d-%d", (int)getpid(), n++) < 0)
-		abort();
-	CHECK_OK(store_open(r->uri, NULL, &r->s, ep));
-	CHECK_OK(graph_init_store(r->s, schema, NULL, ep));
-	CHECK_OK(graph_open_store(r->s, NULL, &r->g, ep));
+	snprintf(uri, sizeof(uri), "mem://maint-%d-%d", (int)getpid(), n++);
+	rig_open_at(r, uri, schema);
 }
 
 __attribute__((unused)) static void rig_open(struct rig *r)

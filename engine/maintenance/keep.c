@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+#include <omnigraph/failpoint.h>
+
+#include "keep.h"
+
+#define CHUNK_COMMITS 65536u
+
+void keep_free(struct keep_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct keep_log *l = &p->logs[i];
+
+		branch_put(l->b);
+		free(l->c);
+		free(l->points);
+		retention_clear(&l->was);
+		retention_clear(&l->now);
+	}
+	free(p->logs);
+	p->logs = NULL;
+	p->n = p->cap = 0;
+}
+
+struct keep_log *keep_find(const struct keep_plan *p, const char *branch_id)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (!strcmp(p->logs[i].id, branch_id))
+			return &p->logs[i];
+	}
+	return NULL;
+}
+
+bool keep_any(const struct retention *r, uint64_t from, uint64_t to)
+{
+	if (to >= r->floor)
+		return true;
+	for (size_t i = 0; i < r->n_points; i++) {
+		if (r->points[i] >= from && r->points[i] <= to)
+			return true;
+	}
+	return false;
+}
+
+/* --- which logs there are -------------------------------------------------------------------------- */
+
+static int on_commit(void *arg, const struct commit_info *ci, uint64_t seq)
+{
+	struct keep_log *l = arg;
+	struct own_commit *c;
+
+	MEM_GROW(l->c, l->n, l->cap);
+	c = &l->c[l->n++];
+	memcpy(c->id, ci->id, sizeof(c->id));
+	memcpy(c->merged, ci->merged_parent, sizeof(c->merged));
+	c->version = ci->version;
+	c->created_at = ci->created_at;
+	c->seq = seq;
+	return 0;
+}
+
+struct add {
+	struct keep_plan *p;
+	bool added;
+};
+
+static int add_branch(void *arg, struct branch *b, struct err *e)
+{
+	struct add *a = arg;
+	struct keep_plan *p = a->p;
+	struct keep_log *l;
+	int rc;
+
+	if (keep_find(p, b->lineage->step[0].id))
+		return 0;
+	rc = FAILPOINT("cleanup.resolve_branch_snapshot", e);
+	if (rc)
+		return rc;
+	MEM_GROW(p->logs, p->n, p->cap);
+	l = &p->logs[p->n++];
+	*l = (struct keep_log){ .b = branch_get(b), .id = b->lineage->step[0].id };
+	a->added = true;
+	rc = retention_read(p->g, l->id, &l->was, e);
+	if (!rc)
+		rc = history_scan(p->g, &b->lineage->step[0], on_commit, l, e);
+	l->now.token = l->was.token;
+	return rc < 0 ? rc : 0;
+}
+
+int keep_add_branches(struct keep_plan *p, bool *added, struct err *e)
+{
+	struct add a = { .p = p };
+	int rc = maintenance_branches(p->g, add_branch, &a, e);
+
+	*added = a.added;
+	return rc;
+}
+
+/* --- what the rules keep --------------------------------------------------------------------------- */
+
+static void want_point(struct keep_log *l, uint64_t version)
+{
+	MEM_GROW(l->points, l->n_points, l->cap_points);
+	l->points[l->n_points++] = version;
+}
+
+static int no_log(const struct branch *b, const char *id, struct err *e)
+{
+	return err_set(
+		e, ERR_CONFLICT,
+		"branch '%s' is forked from branch id %s, which is gone; nothing was deleted; delete or restore the "
+		"branch and run cleanup again",
+		b->name, id);
+}
+
+static bool wanted(const struct keep_plan *p, const struct own_commit *c, size_t position)
+{
+	return position < p->newest || c->created_at >= p->since;
+}
+
+/* The commits of one branch, newest first, down its lineage. */
+static int want_commits(struct keep_plan *p, struct keep_log *own, struct err *e)
+{
+	const struct lineage *lin = own->b->lineage;
+	size_t position = 0;
+
+	for (uint32_t s = 0; s < lin->n; s++) {
+		struct keep_log *l = keep_find(p, lin->step[s].id);
+
+		if (!l)
+			return no_log(own->b, lin->step[s].id, e);
+		for (size_t i = l->n; i-- > 0;) {
+			const struct own_commit *c = &l->c[i];
+
+			if (c->version > lin->step[s].upto || !wanted(p, c, position++))
+				continue;
+			if (s)
+				want_point(l, c->version);
+			else
+				l->floor = c->version;
+		}
+	}
+	return 0;
+}
+
+static int want_fork_points(struct keep_plan *p, const struct keep_log *own, struct err *e)
+{
+	const struct lineage *lin = own->b->lineage;
+
+	for (uint32_t s = 1; s < lin->n; s++) {
+		const struct lineage_step *owner = &lin->step[lineage_owner(lin, lin->step[s].upto)];
+		struct keep_log *l = keep_find(p, owner->id);
+
+		if (!l)
+			return no_log(own->b, owner->id, e);
+		want_point(l, lin->step[s].upto);
+	}
+	return 0;
+}
+
+struct place {
+	struct keep_log *l;
+	uint64_t version;
+};
+
+static struct place *index_commits(const struct keep_plan *p, struct map *by_id)
+{
+	struct place *places;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += p->logs[i].n;
+	places = mem_calloc(n + 1, sizeof(*places));
+	n = 0;
+	for (size_t i = 0; i < p->n; i++) {
+		for (size_t k = 0; k < p->logs[i].n; k++) {
+			places[n] = (struct place){ &p->logs[i], p->logs[i].c[k].version };
+			map_add(by_id, str_from(p->logs[i].c[k].id), &places[n++]);
+		}
+	}
+	return places;
+}
+
+/* The newest merged commit of each log that was merged into @l. */
+static void want_merged_of(struct keep_plan *p, const struct keep_log *l, const struct map *by_id)
+{
+	bool *seen = mem_calloc(p->n + 1, sizeof(*seen));
+
+	for (size_t i = l->n; i-- > 0;) {
+		const struct place *from = l->c[i].merged[0] ? map_get(by_id, str_from(l->c[i].merged)) : NULL;
+
+		if (!from || seen[from->l - p->logs])
+			continue;
+		seen[from->l - p->logs] = true;
+		want_point(from->l, from->version);
+	}
+	free(seen);
+}
+
+static void want_merged(struct keep_plan *p)
+{
+	struct map by_id = MAP_INIT;
+	struct place *places = index_commits(p, &by_id);
+
+	for (size_t i = 0; i < p->n; i++)
+		want_merged_of(p, &p->logs[i], &by_id);
+	map_free(&by_id);
+	free(places);
+}
+
+/* --- what each log keeps --------------------------------------------------------------------------- */
+
+static int by_version(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static size_t index_of(const struct keep_log *l, uint64_t version)
+{
+	size_t i = l->n;
+
+	while (i && l->c[i - 1].version > version)
+		i--;
+	return i - 1; /* versions are asked for that the log has */
+}
+
+/* The last record that holds no commit after @version. */
+static uint64_t whole_seq(const struct keep_log *l, uint64_t version)
+{
+	size_t i = index_of(l, version);
+
+	if (!l->c[i].seq)
+		return l->was.trimmed;
+	return i + 1 < l->n && l->c[i + 1].seq == l->c[i].seq ? l->c[i].seq - 1 : l->c[i].seq;
+}
+
+static uint64_t last_of_record(const struct keep_log *l, uint64_t seq, uint64_t otherwise)
+{
+	for (size_t i = l->n; i-- > 0;) {
+		if (l->c[i].seq && l->c[i].seq <= seq)
+			return l->c[i].version;
+	}
+	return otherwise;
+}
+
+/* Removed states do not come back, and points in the range need no mention. */
+static void settle_points(struct keep_log *l)
+{
+	struct retention *now = &l->now;
+
+	qsort(l->points, l->n_points, sizeof(*l->points), by_version);
+	free(now->points);
+	now->points = mem_calloc(l->n_points + 1, sizeof(*now->points));
+	now->n_points = 0;
+	for (size_t i = 0; i < l->n_points; i++) {
+		uint64_t v = l->points[i];
+
+		if (v < now->floor && retention_keeps(&l->was, v) &&
+		    (!now->n_points || now->points[now->n_points - 1] != v))
+			now->points[now->n_points++] = v;
+	}
+}
+
+static void settle(struct keep_log *l)
+{
+	struct retention *now = &l->now;
+
+	now->floor = l->floor > l->was.floor ? l->floor : l->was.floor;
+	now->trimmed = l->was.trimmed;
+	now->swept = l->was.swept;
+	now->listed = l->was.listed;
+	if (!l->n || now->floor <= l->c[0].version) /* all stay */
+		now->floor = 0;
+	if (now->floor) {
+		now->trimmed = whole_seq(l, now->floor);
+		now->listed = last_of_record(l, now->trimmed, l->was.listed);
+	}
+	if (l->n_points)
+		settle_points(l);
+}
+
+int keep_resolve(struct keep_plan *p, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		p->logs[i].n_points = p->logs[i].floor = 0;
+		for (size_t k = 0; k < p->logs[i].now.n_points; k++) /* published by an earlier round: stays */
+			want_point(&p->logs[i], p->logs[i].now.points[k]);
+	}
+	for (size_t i = 0; i < p->n && !rc; i++) {
+		rc = want_commits(p, &p->logs[i], e);
+		if (!rc)
+			rc = want_fork_points(p, &p->logs[i], e);
+	}
+	if (rc)
+		return rc;
+	want_merged(p);
+	for (size_t i = 0; i < p->n; i++)
+		settle(&p->logs[i]);
+	return 0;
+}
+
+/* --- making it safe -------------------------------------------------------------------------------- */
+
+static int verify_segments(const struct snapshot *s, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < s->bind->cat->n_types && !rc; i++) {
+		const struct table *t = s->bind->tables[i];
+
+		for (uint32_t k = 0; t && k < table_n_runs(t) && !rc; k++)
+			rc = seg_verify(table_run(t, k)->seg, e);
+	}
+	return rc;
+}
+
+static int refuse(const struct branch *b, uint64_t version, int rc, struct err *e)
+{
+	if (version == UINT64_MAX)
+		err_prefix(e, "cleanup deleted nothing, because the state of branch '%s' cannot be read: ", b->name);
+	else
+		err_prefix(e, "cleanup deleted nothing, because version %llu of branch '%s' cannot be read: ",
+			   (unsigned long long)version, b->name);
+	return rc;
+}
+
+/* Load a state from the store, not from memory, and prove all of it. */
+static int load_proved(const struct branch *b, uint64_t version, struct snapshot **out, struct load_stats *ls,
+		       struct err *e)
+{
+	int rc = state_load(b->g, b->lineage, version, out, ls, e);
+
+	if (!rc && version != UINT64_MAX && (*out)->version != version)
+		rc = err_set(e, ERR_STORAGE, "storage: the commit log 'log/%s' ends too early", b->lineage->step[0].id);
+	if (!rc)
+		rc = verify_segments(*out, e);
+	return rc ? refuse(b, version, rc, e) : 0;
+}
+
+static int secure_head(const struct keep_log *l, struct err *e)
+{
+	struct snapshot *s = NULL;
+	struct load_stats ls;
+	int rc = load_proved(l->b, UINT64_MAX, &s, &ls, e);
+
+	snapshot_put(s);
+	return rc;
+}
+
+static int secure_version(const struct keep_log *l, uint64_t version, struct err *e)
+{
+	struct strbuf obj = STRBUF_INIT;
+	struct snapshot *s = NULL;
+	struct load_stats ls = { 0 };
+	char key[128];
+	int rc = load_proved(l->b, version, &s, &ls, e);
+
+	if (!rc && ls.ckpt_version != version) {
+		rc = checkpoint_build(l->b->g, l->id, s, whole_seq(l, version), NULL, &obj, e);
+		ckpt_key(l->id, version, key);
+		if (!rc)
+			rc = store_put(l->b->g->store, key, obj.s, obj.n, e);
+		sb_free(&obj);
+	}
+	snapshot_put(s);
+	return rc;
+}
+
+static void enc_commit(struct strbuf *out, const struct commit_info *ci)
+{
+	struct rec_commit c = { .version = ci->version, .created_at = ci->created_at };
+
+	memcpy(c.id, ci->id, sizeof(c.id));
+	memcpy(c.parent, ci->parent, sizeof(c.parent));
+	memcpy(c.merged_parent, ci->merged_parent, sizeof(c.merged_parent));
+	if (ci->actor)
+		c.actor = str_from(ci->actor);
+	commit_finish(out, commit_begin(out, &c));
+}
+
+struct chunk {
+	const struct keep_log *l;
+	struct strbuf out;
+	uint32_t n;
+	uint64_t last; /* version */
+	struct err *e;
+};
+
+static int chunk_put(struct chunk *ch)
+{
+	char key[128];
+	int rc;
+
+	if (!ch->n)
+		return 0;
+	record_finish(&ch->out, ch->n);
+	history_key(ch->l->id, ch->last, key);
+	rc = store_put(ch->l->b->g->store, key, ch->out.s, ch->out.n, ch->e);
+	ch->n = 0;
+	return rc;
+}
+
+static int on_listed(void *arg, const struct commit_info *ci, uint64_t seq)
+{
+	struct chunk *ch = arg;
+
+	if (ci->version <= ch->l->was.listed || ci->version > ch->l->now.listed)
+		return 0;
+	if (!ch->n) {
+		sb_reset(&ch->out);
+		record_begin(&ch->out);
+	}
+	enc_commit(&ch->out, ci);
+	ch->last = ci->version;
+	ch->n++;
+	return ch->n < CHUNK_COMMITS && ch->out.n < HISTORY_CHUNK_MAX_BYTES / 2 ? 0 : chunk_put(ch);
+}
+
+/* Write down the commits whose records go. */
+static int secure_list(const struct keep_log *l, struct err *e)
+{
+	struct chunk ch = { .l = l, .e = e };
+	int rc;
+
+	if (l->now.listed <= l->was.listed)
+		return 0;
+	rc = history_scan(l->b->g, &l->b->lineage->step[0], on_listed, &ch, e);
+	if (rc >= 0)
+		rc = chunk_put(&ch);
+	sb_free(&ch.out);
+	return rc;
+}
+
+int keep_secure(struct keep_plan *p, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < p->n && !rc; i++)
+		rc = secure_head(&p->logs[i], e);
+	for (size_t i = 0; i < p->n && !rc; i++) {
+		const struct keep_log *l = &p->logs[i];
+
+		for (size_t k = 0; k < l->now.n_points && !rc; k++)
+			rc = secure_version(l, l->now.points[k], e);
+		if (!rc && l->now.floor)
+			rc = secure_version(l, l->now.floor, e);
+		if (!rc)
+			rc = secure_list(l, e);
+	}
+	return rc;
+}
+
+static bool same(const struct retention *a, const struct retention *b)
+{
+	return a->floor == b->floor && a->trimmed == b->trimmed && a->listed == b->listed &&
+	       a->n_points == b->n_points &&
+	       (!a->n_points || !memcmp(a->points, b->points, a->n_points * sizeof(*a->points)));
+}
+
+int keep_publish(struct keep_plan *p, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < p->n && !rc; i++) {
+		struct keep_log *l = &p->logs[i];
+
+		if (!same(&l->now, &l->was) || strcmp(l->now.token.s, l->was.token.s) != 0)
+			rc = retention_write(p->g, l->id, &l->now, e);
+	}
+	return rc;
+}
