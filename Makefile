@@ -200,7 +200,7 @@ fuzz: $(CONFIG_MK)
 	$(Q)$(MAKE) O=$(O)/fuzz/build CC=clang SANITIZE=address,undefined,fuzzer-no-link \
 		$(addprefix $(O)/fuzz/build/,$(FUZZERS))
 	$(Q)cd $(O)/fuzz && for f in $(FUZZERS); do ln -sf build/$$f $$f; done
-$(addprefix $(O)/,$(FUZZERS)): $(O)/fuzz_%: $(O)/tools/fuzz/fuzz_%.o $(call archives_for,security)
+$(addprefix $(O)/,$(FUZZERS)): $(O)/fuzz_%: $(O)/tools/fuzz/fuzz_%.o $(call archives_for,cluster)
 	$(call say,LD,fuzz_$*)$(CC) -fsanitize=fuzzer $(CFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) \
 		-Wl,--end-group $(LDFLAGS_ALL) $(LIBS)
 
