@@ -175,6 +175,8 @@ int cmd_branch_list(struct invocation *inv);
 int cmd_branch_delete(struct invocation *inv);
 int cmd_branch_merge(struct invocation *inv);
 int cmd_lint(struct invocation *inv);
+int cmd_optimize(struct invocation *inv);
+int cmd_cleanup(struct invocation *inv);
 int cmd_cluster(struct invocation *inv);
 int cmd_graphs_list(struct invocation *inv);
 int cmd_alias(struct invocation *inv);

@@ -130,6 +130,13 @@ static const struct flag lint_flags[] = {
 	FLAG_JSON,
 	END
 };
+static const struct flag cleanup_flags[] = {
+	{ .name = "keep", .value = "N", .number = true, .help = "The newest commits of each branch stay" },
+	{ .name = "older-than", .value = "DUR", .help = "Only what is older may go: digits and s, m, h, d or w" },
+	{ .name = "confirm", .help = "Do it; without this the policy is only shown" },
+	FLAG_JSON,
+	END
+};
 static const struct flag cluster_flags[] = { FLAG_CONFIG, FLAG_JSON, END };
 static const struct flag cluster_status_flags[] = {
 	FLAG_CONFIG,
@@ -181,6 +188,10 @@ const struct command commands[] = {
 	{ "graphs", "list", "graphs list", CAP_SERVED, SCOPE_SERVER | SCOPE_PROFILE, "", 0, 0, json_only, NULL,
 	  cmd_graphs_list, "List the graphs of a server" },
 	{ "init", NULL, "init", CAP_DIRECT, 0, "<URI>", 1, 1, init_flags, NULL, cmd_init, "Create a graph" },
+	{ "optimize", NULL, "optimize", CAP_DIRECT, SCOPES_DIRECT, "[URI]", 0, 1, json_only, NULL, cmd_optimize,
+	  "Compact the storage of a graph" },
+	{ "cleanup", NULL, "cleanup", CAP_DIRECT, SCOPES_DIRECT, "[URI]", 0, 1, cleanup_flags, NULL, cmd_cleanup,
+	  "Remove the states of old commits" },
 	{ "lint", NULL, "lint", CAP_DIRECT, SCOPES_DIRECT, "[URI]", 0, 1, lint_flags, NULL, cmd_lint,
 	  "Check a query file" },
 	CLUSTER("validate", 0, "", 0, "Check cluster.yaml and the files it names"),

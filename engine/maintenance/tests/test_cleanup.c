@@ -457,9 +457,10 @@ static int large_prepare(void *arg, struct txn *t, struct err *e)
 	memset(text, 'x', 4096);
 	txn_truncate(t, ty);
 	for (int i = 0; i < 300; i++) {
-		struct val v = val_str((struct str){ text, 4096 });
-		struct row_image row = { .vals = &v };
+		struct val *v = arena_new(txn_arena(t), struct val);
+		struct row_image row = { .vals = v };
 
+		*v = val_str((struct str){ text, 4096 });
 		snprintf(id, sizeof(id), "n%d", i);
 		row.id = arena_str(txn_arena(t), str_from(id));
 		if (txn_put(t, ty, &row, e))
