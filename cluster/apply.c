@@ -155,6 +155,7 @@ static const char *create_graph(struct apply *ap, const char *graph)
 	struct graph_observation o;
 	struct err e = ERR_INIT;
 	struct str src;
+	bool ours; /* nothing was at the root before */
 
 	if (!sidecar_write(&cmd->cs, mem(ap), &s, diags(ap)))
 		return "graph_create_failed";
@@ -164,10 +165,13 @@ static const char *create_graph(struct apply *ap, const char *graph)
 		try_delete_object(&cmd->cs, mem(ap), s.location); /* nothing moved */
 		return "graph_create_failed";
 	}
+	ours = !graph_root_exists(&cmd->cs, s.graph_uri);
 	if (graph_init(s.graph_uri, src, NULL, &e)) {
 		diag_add(diags(ap), DIAG_ERROR, "graph_create_failed", path, "could not create graph '%s': %s", graph,
 			 err_msg(&e));
 		err_clear(&e);
+		if (ours) /* what the engine took back leaves directories */
+			graph_root_drop_empty(&cmd->cs, s.graph_uri);
 		return "graph_create_failed";
 	}
 	graph_observe(&cmd->cs, mem(ap), s.graph_uri, &o);

@@ -2,11 +2,15 @@
 #include "cluster/cluster_store.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <omnigraph/failpoint.h>
 #include <omnigraph/limits.h>
 #include <omnigraph/util.h>
+
+#define DESCRIPTORS 16 /* open at a time while a tree is walked */
 
 char *cluster_root_resolve(const char *value)
 {
@@ -85,6 +89,18 @@ bool graph_root_exists(const struct cluster_store *cs, const char *display)
 		return true;
 	rc = store_list(cs->s, key, NULL, true, stop_at_first, NULL, NULL);
 	return rc != 0;
+}
+
+static int drop_directory(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	rmdir(path); /* one that holds something stays */
+	return 0;
+}
+
+void graph_root_drop_empty(const struct cluster_store *cs, const char *display)
+{
+	if (cs->local)
+		nftw(display, drop_directory, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
 }
 
 int graph_root_delete(const struct cluster_store *cs, const char *display, struct err *e)

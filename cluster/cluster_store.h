@@ -36,6 +36,8 @@ const char *cluster_display(const struct cluster_store *cs, struct arena *a, con
 const char *graph_root(const struct cluster_store *cs, struct arena *a, const char *graph);
 /* A failed probe counts as present. */
 bool graph_root_exists(const struct cluster_store *cs, const char *display);
+/* On a directory: remove the empty directories of a root, and the root when nothing else is in it. Files are never touched. */
+void graph_root_drop_empty(const struct cluster_store *cs, const char *display);
 int graph_root_delete(const struct cluster_store *cs, const char *display, struct err *e);
 /* Delete one object; NULL on success, else the reason in @a. */
 const char *try_delete_object(const struct cluster_store *cs, struct arena *a, const char *display);

@@ -523,9 +523,7 @@ static const char page_head[] =
 	"sidecar, no lock, the approval\n"
 	"consumed once, and a server that serves `books` and `cellar`.\n\n"
 	"Backends: a directory, and the object-store code paths over a store of the test's (`s3`).\n\n"
-	"A second pair of tables lets the same changes fail instead. What the sidecars protect is there too; a create "
-	"that failed half-way on a\n"
-	"directory leaves an empty root, which the operator removes (row 5 of the sweep).\n";
+	"A second pair of tables lets the same changes fail instead, and a third shows the other commands.\n";
 static const char table_head[] = "| step | dies instead of | window (spec/cluster.md 10) | sidecars left | a server "
 				 "booted now | next commands | the apply reports | ledger "
 				 "|\n|---|---|---|---|---|---|---|---|\n";
