@@ -103,6 +103,28 @@ __attribute__((unused)) static void commits_same(struct graph *g, const struct c
 	}
 }
 
+static int on_object(void *arg, const char *key, const struct store_stat *st)
+{
+	sb_addf(arg, "%s %llu\n", key, (unsigned long long)st->size);
+	return 0;
+}
+
+static int on_log_name(void *arg, const char *name)
+{
+	sb_addf(arg, "%s\n", name);
+	return 0;
+}
+
+/* Every object and log by name. */
+__attribute__((unused)) static char *contents(struct store *s)
+{
+	struct strbuf out = STRBUF_INIT;
+
+	CHECK_OK(store_list(s, "", NULL, true, on_object, &out, ep));
+	CHECK_OK(store_log_list(s, "log", on_log_name, &out, ep));
+	return sb_detach(&out);
+}
+
 static int on_export(void *arg, const void *data, size_t n, struct err *e)
 {
 	sb_add(arg, data, n);

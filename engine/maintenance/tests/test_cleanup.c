@@ -29,28 +29,6 @@ static struct total cleanup(struct graph *g, const struct cleanup_opts *o)
 	return t;
 }
 
-static int on_object(void *arg, const char *key, const struct store_stat *st)
-{
-	sb_addf(arg, "%s %llu\n", key, (unsigned long long)st->size);
-	return 0;
-}
-
-static int on_log_name(void *arg, const char *name)
-{
-	sb_addf(arg, "%s\n", name);
-	return 0;
-}
-
-/* Every object and log by name. */
-static char *contents(struct store *s)
-{
-	struct strbuf out = STRBUF_INIT;
-
-	CHECK_OK(store_list(s, "", NULL, true, on_object, &out, ep));
-	CHECK_OK(store_log_list(s, "log", on_log_name, &out, ep));
-	return sb_detach(&out);
-}
-
 static void check_gone(struct graph *g, const char *commit)
 {
 	struct snapshot *s = NULL;
