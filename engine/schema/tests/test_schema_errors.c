@@ -385,8 +385,8 @@ static void odd_but_legal(void)
 		"// nothing\n/* at all */\n",
 		"nodePerson{}",
 		"node T{a:String b:I32?c:Bool}",
-		"node T { type: String  node: I32  when: Date  kind: Bool  edge: F32  enum: F64  interface: I64  "
-		"implements: U32 }",
+		("node T { type: String  node: I32  when: Date  kind: Bool  edge: F32  enum: F64  interface: I64  "
+		 "implements: U32 }"),
 		"node T { s: enum(phase-1, 1-2, -x, 2024, Upper, true)? }",
 		"node T { l: [ String ]?  v: Vector ( 3 ) ?  e: enum ( a , b ) ? }",
 		"interface I {}  interface J {}  node T @x implements I , J, I {}",
