@@ -421,7 +421,7 @@ static int check_schema(struct graph *g, const char *name, const struct snapshot
 static int check_kept(struct graph *g, const struct branch_ref *r, struct err *e)
 {
 	char key[KEY_MAX];
-	int rc = retention_check(g, r->lineage, r->lineage->step[1].upto, r->head, e);
+	int rc = retention_check(g, r->lineage, r->lineage->step[1].upto, r->head, NULL, e);
 
 	if (rc) {
 		ref_key(r->name, key);

@@ -4,6 +4,7 @@
 #include "keep.h"
 
 #define CHUNK_COMMITS 65536u
+#define POINTS_MAX 64
 
 void keep_free(struct keep_plan *p)
 {
@@ -58,6 +59,16 @@ static int on_commit(void *arg, const struct commit_info *ci, uint64_t seq)
 	return 0;
 }
 
+/* What cleanup does not decide on. */
+static void copy_was(struct keep_log *l)
+{
+	l->now.token = l->was.token;
+	l->now.n_types = l->was.n_types;
+	l->now.types = mem_calloc(l->was.n_types + 1, sizeof(*l->now.types));
+	if (l->was.n_types)
+		memcpy(l->now.types, l->was.types, l->was.n_types * sizeof(*l->now.types));
+}
+
 struct add {
 	struct keep_plan *p;
 	bool added;
@@ -80,9 +91,9 @@ static int add_branch(void *arg, struct branch *b, struct err *e)
 	*l = (struct keep_log){ .b = branch_get(b), .id = b->lineage->step[0].id };
 	a->added = true;
 	rc = retention_read(p->g, l->id, &l->was, e);
+	copy_was(l);
 	if (!rc)
 		rc = history_scan(p->g, &b->lineage->step[0], on_commit, l, e);
-	l->now.token = l->was.token;
 	return rc < 0 ? rc : 0;
 }
 
@@ -244,12 +255,22 @@ static uint64_t last_of_record(const struct keep_log *l, uint64_t seq, uint64_t 
 	return otherwise;
 }
 
+/* Each point costs a checkpoint. When there are many, the range is begun earlier: more stays than was asked for. */
+static void lower_floor(struct keep_log *l)
+{
+	size_t n = 0;
+
+	while (n < l->n_points && l->points[n] < l->now.floor)
+		n++;
+	if (n > POINTS_MAX && l->points[n - POINTS_MAX] >= l->was.floor)
+		l->now.floor = l->points[n - POINTS_MAX];
+}
+
 /* Removed states do not come back, and points in the range need no mention. */
 static void settle_points(struct keep_log *l)
 {
 	struct retention *now = &l->now;
 
-	qsort(l->points, l->n_points, sizeof(*l->points), by_version);
 	free(now->points);
 	now->points = mem_calloc(l->n_points + 1, sizeof(*now->points));
 	now->n_points = 0;
@@ -270,6 +291,9 @@ static void settle(struct keep_log *l)
 	now->trimmed = l->was.trimmed;
 	now->swept = l->was.swept;
 	now->listed = l->was.listed;
+	if (l->n_points)
+		qsort(l->points, l->n_points, sizeof(*l->points), by_version);
+	lower_floor(l);
 	if (!l->n || now->floor <= l->c[0].version) /* all stay */
 		now->floor = 0;
 	if (now->floor) {

@@ -415,37 +415,52 @@ static int on_version(void *arg, const struct commit_info *c, uint64_t seq)
 }
 
 /* Is the state still there? @commit_id may be NULL: then it is looked up for the message. */
-static int check_kept(struct branch *b, uint64_t version, const char *commit_id, struct err *e)
+static int check_kept(struct branch *b, uint64_t version, const char *commit_id, struct retention *out, struct err *e)
 {
+	const struct lineage *l = b->lineage;
 	struct find_version f = { .version = version };
-	int rc = retention_check(b->g, b->lineage, version, commit_id ? commit_id : "", e);
+	int rc = retention_check(b->g, l, version, commit_id ? commit_id : "", out, e);
 
 	if (rc && !commit_id && e && e->code == ERR_HISTORY_RECLAIMED &&
-	    history_scan(b->g, &b->lineage->step[lineage_owner(b->lineage, version)], on_version, &f, NULL) >= 0) {
+	    history_scan(b->g, &l->step[lineage_owner(l, version)], on_version, &f, NULL) >= 0) {
 		err_clear(e);
-		rc = retention_check(b->g, b->lineage, version, f.id, e);
+		rc = retention_check(b->g, l, version, f.id, out, e);
 	}
 	return rc;
 }
 
-static int snapshot_at(struct branch *b, uint64_t version, const char *commit_id, struct snapshot **out, struct err *e)
+/* A state older than @head, under the schema of @head. */
+static int snapshot_before(struct branch *b, const struct snapshot *head, uint64_t version, struct snapshot **out,
+			   struct err *e)
 {
-	struct snapshot *head;
-	int rc = branch_snapshot(b, &head, e);
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	if (version != head->version)
-		rc = check_kept(b, version, commit_id, e);
-	if (rc) {
-		snapshot_put(head);
-		return rc;
-	}
 	pthread_mutex_lock(&b->lock);
 	*out = state_at(head->st, version, head->bind);
 	pthread_mutex_unlock(&b->lock);
 	if (!*out)
 		rc = snapshot_of_past(b, version, head->bind->cat, out, e);
+	return rc;
+}
+
+static int snapshot_at(struct branch *b, uint64_t version, const char *commit_id, struct snapshot **out, struct err *e)
+{
+	struct retention r = { 0 };
+	struct snapshot *head;
+	int rc = branch_snapshot(b, &head, e);
+
+	if (rc)
+		return rc;
+	if (version == head->version) {
+		*out = head;
+		return 0;
+	}
+	rc = check_kept(b, version, commit_id, &r, e);
+	if (!rc)
+		rc = snapshot_before(b, head, version, out, e);
+	if (!rc)
+		retention_hide(*out, &r);
+	retention_clear(&r);
 	snapshot_put(head);
 	return rc;
 }

@@ -5,6 +5,7 @@
 #include "retention.h"
 
 #define RETENTION_MAX_BYTES (64u << 20)
+#define DROP_TRIES 8 /* against cleanups */
 
 void history_prefix(const char *branch_id, char out[64])
 {
@@ -24,6 +25,7 @@ static void retention_key(const char *branch_id, char out[64])
 void retention_clear(struct retention *r)
 {
 	free(r->points);
+	free(r->types);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -49,6 +51,21 @@ static bool parse_points(const struct json *v, struct retention *r)
 	return ok;
 }
 
+static bool parse_types(const struct json *v, struct retention *r)
+{
+	bool ok = v && v->type == JSON_ARRAY;
+
+	r->types = ok ? mem_calloc(v->n + 1, sizeof(*r->types)) : NULL;
+	for (size_t i = 0; ok && i < v->n; i++) {
+		struct type_floor *t = &r->types[r->n_types++];
+		const struct json *o = &v->items[i];
+
+		ok = get_u64(o, "type_id", &t->type_id) && get_u64(o, "incarnation", &t->incarnation) &&
+		     get_u64(o, "version", &t->version);
+	}
+	return ok;
+}
+
 static int parse(const char *key, struct str text, struct retention *r, struct err *e)
 {
 	struct arena a = ARENA_INIT;
@@ -63,7 +80,7 @@ static int parse(const char *key, struct str text, struct retention *r, struct e
 			     "storage: object '%s' has a format this binary does not read; upgrade omnigraph", key);
 	if (!rc && (!get_u64(root, "floor", &r->floor) || !parse_points(json_get(root, "points"), r) ||
 		    !get_u64(root, "trimmed", &r->trimmed) || !get_u64(root, "swept", &r->swept) ||
-		    !get_u64(root, "listed", &r->listed)))
+		    !get_u64(root, "listed", &r->listed) || !parse_types(json_get(root, "types"), r)))
 		rc = err_set(e, ERR_STORAGE, "storage: damaged object '%s': a member is missing or malformed", key);
 	arena_free(&a);
 	return rc;
@@ -85,6 +102,16 @@ static void compose(const struct retention *r, struct strbuf *out)
 	jw_ku64(&w, "trimmed", r->trimmed);
 	jw_ku64(&w, "swept", r->swept);
 	jw_ku64(&w, "listed", r->listed);
+	jw_keyz(&w, "types");
+	jw_begin_array(&w);
+	for (size_t i = 0; i < r->n_types; i++) {
+		jw_begin_object(&w);
+		jw_ku64(&w, "type_id", r->types[i].type_id);
+		jw_ku64(&w, "incarnation", r->types[i].incarnation);
+		jw_ku64(&w, "version", r->types[i].version);
+		jw_end_object(&w);
+	}
+	jw_end_array(&w);
 	jw_end_object(&w);
 	json_seal(out);
 }
@@ -153,7 +180,19 @@ bool retention_keeps(const struct retention *r, uint64_t version)
 	return lo < r->n_points && r->points[lo] == version;
 }
 
-int retention_check(struct graph *g, const struct lineage *l, uint64_t version, const char *commit_id, struct err *e)
+static int removed(const struct lineage_step *s, uint64_t version, const char *commit_id, struct err *e)
+{
+	int rc = err_set(
+		e, ERR_HISTORY_RECLAIMED,
+		"the state of commit '%s' (version %llu of branch '%s') was removed by cleanup; read a newer commit",
+		commit_id, (unsigned long long)version, s->label ? s->label : "main");
+
+	err_detail(e, "graph_commit_id", commit_id);
+	return rc;
+}
+
+int retention_check(struct graph *g, const struct lineage *l, uint64_t version, const char *commit_id,
+		    struct retention *out, struct err *e)
 {
 	const struct lineage_step *s = &l->step[lineage_owner(l, version)];
 	struct retention r;
@@ -161,14 +200,56 @@ int retention_check(struct graph *g, const struct lineage *l, uint64_t version, 
 
 	if (rc)
 		return rc;
-	if (!retention_keeps(&r, version)) {
-		rc = err_set(
-			e, ERR_HISTORY_RECLAIMED,
-			"the state of commit '%s' (version %llu of branch '%s') was removed by cleanup; read a newer "
-			"commit",
-			commit_id, (unsigned long long)version, s->label ? s->label : "main");
-		err_detail(e, "graph_commit_id", commit_id);
+	if (!retention_keeps(&r, version))
+		rc = removed(s, version, commit_id, e);
+	if (out && !rc)
+		*out = r;
+	else
+		retention_clear(&r);
+	return rc;
+}
+
+/* --- hard drops ------------------------------------------------------------------------------------ */
+
+void retention_hide(struct snapshot *s, const struct retention *r)
+{
+	if (!r->n_types)
+		return;
+	s->hidden = mem_calloc(r->n_types, sizeof(*s->hidden));
+	for (size_t i = 0; i < r->n_types; i++) {
+		if (s->version < r->types[i].version)
+			s->hidden[s->n_hidden++] = r->types[i];
 	}
-	retention_clear(&r);
+}
+
+static void add_floor(struct retention *r, const struct type *t, uint64_t version)
+{
+	size_t i = 0;
+
+	while (i < r->n_types && (r->types[i].type_id != t->type_id || r->types[i].incarnation != t->incarnation))
+		i++;
+	if (i == r->n_types)
+		r->n_types++;
+	r->types[i] = (struct type_floor){ t->type_id, t->incarnation, version };
+}
+
+int retention_drop(struct graph *g, const struct type *const *types, size_t n, uint64_t version, struct err *e)
+{
+	struct retention r;
+	int rc = 0;
+
+	for (int i = 0; i < DROP_TRIES; i++) {
+		err_clear(e);
+		rc = retention_read(g, g->main_id, &r, e);
+		if (rc)
+			return rc;
+		r.types = mem_realloc(r.types, (r.n_types + n) * sizeof(*r.types));
+		for (size_t k = 0; k < n; k++)
+			add_floor(&r, types[k], version);
+		rc = retention_write(g, g->main_id, &r, e);
+		retention_clear(&r);
+		if (!rc || !e || e->code != ERR_RETRYABLE_CONFLICT)
+			break;
+	}
 	return rc;
 }

@@ -17,6 +17,8 @@ struct retention {
 	uint64_t trimmed;	  /* records up to this one may be gone: readers begin behind it */
 	uint64_t swept;		  /* records up to this one are gone, and what only they needed is deleted */
 	uint64_t listed;	  /* commits up to this version are listed in history objects */
+	struct type_floor *types; /* hard drops */
+	size_t n_types;
 	struct store_token token; /* "": there is no object */
 };
 
@@ -26,8 +28,16 @@ void retention_clear(struct retention *r);
 /* Replace what was read; r->token becomes the new one. Somebody else was first: ERR_RETRYABLE_CONFLICT. */
 int retention_write(struct graph *g, const char *branch_id, struct retention *r, struct err *e);
 bool retention_keeps(const struct retention *r, uint64_t version);
-/* May the state of @version be read? ERR_HISTORY_RECLAIMED naming the commit (detail graph_commit_id) and the branch otherwise. */
-int retention_check(struct graph *g, const struct lineage *l, uint64_t version, const char *commit_id, struct err *e);
+/*
+ * May the state of @version be read? ERR_HISTORY_RECLAIMED naming the commit (detail graph_commit_id) and the branch otherwise.
+ * @out (may be NULL) receives what was read.
+ */
+int retention_check(struct graph *g, const struct lineage *l, uint64_t version, const char *commit_id,
+		    struct retention *out, struct err *e);
+/* Fills s->hidden: the types whose states at @s were given up by a hard drop. */
+void retention_hide(struct snapshot *s, const struct retention *r);
+/* A hard drop at @version of main: older states of these types count as removed. */
+int retention_drop(struct graph *g, const struct type *const *types, size_t n, uint64_t version, struct err *e);
 
 void history_prefix(const char *branch_id, char out[64]);
 void history_key(const char *branch_id, uint64_t version, char out[128]);

@@ -6,6 +6,7 @@
  */
 #include <omnigraph/failpoint.h>
 
+#include "retention.h"
 #include "schema_lock.h"
 #include "txn_priv.h"
 
@@ -157,6 +158,61 @@ static int prepare(void *arg, struct txn *t, struct err *e)
 	return rc;
 }
 
+/* The type that a step of a plan drops a property of for good; NULL for other steps. */
+static const struct type *hard_drop(const struct catalog *cat, const struct json *step)
+{
+	const struct json *kind = json_get(step, "kind"), *mode = json_get(step, "mode"),
+			  *on = json_get(step, "type_kind"), *name = json_get(step, "type_name");
+
+	if (!kind || !str_eqz(kind->text, "drop_property") || !mode || !str_eqz(mode->text, "hard") || !on || !name)
+		return NULL;
+	if (str_eqz(on->text, "node"))
+		return catalog_node(cat, name->text);
+	return str_eqz(on->text, "edge") ? catalog_edge(cat, name->text) : NULL;
+}
+
+static size_t hard_drops(struct str plan, const struct catalog *cat, const struct type **types)
+{
+	struct arena a = ARENA_INIT;
+	struct json *root = NULL;
+	const struct json *steps;
+	size_t n = 0;
+
+	json_parse(&a, plan, NULL, &root, NULL);
+	steps = json_get(root, "steps");
+	for (size_t i = 0; steps && i < steps->n; i++) {
+		const struct type *t = hard_drop(cat, &steps->items[i]);
+		bool known = !t;
+
+		for (size_t k = 0; k < n; k++)
+			known |= types[k] == t;
+		if (!known)
+			types[n++] = t;
+	}
+	arena_free(&a);
+	return n;
+}
+
+/* Older states of the types that lost a property for good count as removed. When that cannot be said, the apply stands all the same. */
+static void reclaim_dropped(struct graph *g, const struct apply_job *job)
+{
+	struct err err = ERR_INIT;
+	const struct type **types;
+	struct snapshot *s;
+	size_t n;
+
+	if (branch_snapshot_exact(g->main, &s, NULL))
+		return;
+	types = mem_calloc(s->bind->cat->n_types + 1, sizeof(*types));
+	n = hard_drops(sb_str(&job->out->plan), s->bind->cat, types);
+	if (n && retention_drop(g, types, n, job->out->version, &err))
+		log_kv(g->logger, LOG_WARN, "store", "older states of a dropped property stay readable until cleanup",
+		       "graph", g->uri, "error", err_msg(&err), NULL);
+	free(types);
+	snapshot_put(s);
+	err_clear(&err);
+}
+
 static int apply_locked(struct graph *g, struct apply_job *job, struct err *e)
 {
 	struct write_req req = {
@@ -170,6 +226,8 @@ static int apply_locked(struct graph *g, struct apply_job *job, struct err *e)
 	if (!rc && job->out->applied) {
 		job->out->version = ci.version;
 		commit_info_clear(&ci);
+		if (job->opts->allow_data_loss)
+			reclaim_dropped(g, job);
 		rc = FAILPOINT("schema_apply.after_manifest_commit", e);
 	}
 	return rc;

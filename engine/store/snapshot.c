@@ -15,6 +15,27 @@ const struct catalog *snapshot_catalog(const struct snapshot *s)
 	return s->bind->cat;
 }
 
+static bool is_hidden(const struct snapshot *s, const struct type *t)
+{
+	for (size_t i = 0; i < s->n_hidden; i++) {
+		if (s->hidden[i].type_id == t->type_id && s->hidden[i].incarnation == t->incarnation)
+			return true;
+	}
+	return false;
+}
+
+static int reclaimed(const struct snapshot *s, const struct type *t, struct err *e)
+{
+	int rc = err_set(
+		e, ERR_HISTORY_RECLAIMED,
+		"the state of %s type '%.*s' at commit '%s' was removed when a property of it was dropped for good; "
+		"read a newer commit",
+		type_kind_word(t), STR_ARG(t->name), s->ci.id);
+
+	err_detail(e, "graph_commit_id", s->ci.id);
+	return rc;
+}
+
 int snapshot_type_check(const struct snapshot *s, const struct type *t, struct err *e)
 {
 	struct table *tab = snapshot_table(s, t);
@@ -22,7 +43,7 @@ int snapshot_type_check(const struct snapshot *s, const struct type *t, struct e
 	if (!tab)
 		return err_set(e, ERR_BAD_REQUEST, "%s type '%.*s' does not exist at this snapshot", type_kind_word(t),
 			       STR_ARG(t->name));
-	return table_damage(tab, e);
+	return is_hidden(s, t) ? reclaimed(s, t, e) : table_damage(tab, e);
 }
 
 uint64_t snapshot_count(const struct snapshot *s, const struct type *t)

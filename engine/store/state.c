@@ -107,6 +107,7 @@ void snapshot_put(struct snapshot *s)
 	commit_info_clear(&s->ci);
 	binding_put(s->bind);
 	state_put(s->st);
+	free(s->hidden);
 	free(s);
 }
 

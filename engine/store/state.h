@@ -60,8 +60,16 @@ struct snapshot {
 	uint64_t seq; /* log record that published the commit; 0: not yet published. Changes under the branch's lock */
 	bool undone;  /* taken back before it was published; same */
 	struct commit_info ci;
+	/* types whose states at this version count as removed, because a property of them was dropped for good since; malloced */
+	struct type_floor *hidden;
+	size_t n_hidden;
 	uint32_t n_metas;
 	struct tmeta metas[];
+};
+
+struct type_floor { /* a hard drop (spec/schema.md 12.5): older states of the type count as removed */
+	uint64_t type_id, incarnation;
+	uint64_t version; /* of the commit that dropped */
 };
 
 /* What one applied commit did, for undoing it. */

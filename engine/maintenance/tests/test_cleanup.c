@@ -581,6 +581,39 @@ static void beside_others(void)
 	rig_close(&r);
 }
 
+/* A branch whose newest commits are mostly inherited, far below the range that main keeps. */
+static void many_inherited(void)
+{
+	struct cleanup_opts o = { .by_count = true, .keep_versions = 70, .orphan_age_s = -1 };
+	struct commits branch, main_;
+	char *before, *after;
+	struct rig r;
+
+	rig_open(&r);
+	for (int i = 0; i < 90; i++)
+		WRITE(r.g, NULL, PERSON("ada", i + 1));
+	CHECK_OK(graph_branch_create(r.g, "b", NULL, NULL, ep));
+	for (int i = 0; i < 120; i++)
+		WRITE(r.g, NULL, PERSON("bob", i + 1));
+	commits_take(r.g, "b", &branch);
+	commits_take(r.g, NULL, &main_);
+	cleanup(r.g, &o);
+	commits_same(r.g, &branch, 70);
+	commits_same(r.g, &main_, 70);
+	check_gone(r.g, branch.id[70]);
+	before = contents(r.s);
+	cleanup(r.g, &o);
+	after = contents(r.s);
+	CHECK_STR(after, before);
+	rig_reopen(&r);
+	commits_same(r.g, &branch, 70);
+	free(before);
+	free(after);
+	commits_free(&branch);
+	commits_free(&main_);
+	rig_close(&r);
+}
+
 CHECK_MAIN("engine/cleanup",
 	   { "ENG-73 ENG-69 the newest commits stay, the others are typed as reclaimed and stay listed; a second run "
 	     "removes nothing",
@@ -597,4 +630,5 @@ CHECK_MAIN("engine/cleanup",
 	   { "ENG-69 a kept commit inside a record of several", group_commits },
 	   { "ENG-73 segments of removed versions go at once", segments_go },
 	   { "SCH-16 after cleanup nothing of dropped types and properties is left", drops },
+	   { "ENG-73 the newest commits of a branch stay when it inherits them", many_inherited },
 	   { "ENG-73 cleanup beside writers and new branches", beside_others }, )
