@@ -324,7 +324,7 @@ static void every_step(const struct backend *b)
 
 static struct strbuf failures[ARRAY_SIZE(backends)];
 
-/* "code path, ..." of the errors and of warnings about cleaning up. */
+/* The codes of the errors, of what was skipped, and of sidecars that could not be removed. */
 static const char *reported(void)
 {
 	struct strbuf b = STRBUF_INIT;
