@@ -102,7 +102,7 @@ static int optimize_all(struct optimize *o, struct err *e)
 
 int graph_optimize(struct graph *g, struct optimize_result *out, struct err *e)
 {
-	struct optimize o = { g, out, { on_table, out } };
+	struct optimize o = { g, out, { .table = on_table, .arg = out } };
 	struct err own = ERR_INIT;
 	int rc;
 

@@ -151,12 +151,13 @@ static void note_table(void *arg, const struct type *t, uint32_t replaced, uint3
 static int compact_locked(struct branch *b, const struct tail *t, const struct compaction *asked, struct err *e)
 {
 	struct compact_job job = { .asked = asked };
-	struct compaction c = { note_table, &job };
+	struct compaction c = { note_table, &job, b->lineage->n > 1 };
 	struct strbuf obj = STRBUF_INIT;
 	int rc = FAILPOINT("optimize.post_authority_capture_pre_gates", e);
 
-	if (!rc)
-		rc = checkpoint_build(b->g, b->lineage->step[0].id, t->head, t->seq, &c, &obj, e);
+	if (rc || (c.shared && !due(b, t)))
+		return rc;
+	rc = checkpoint_build(b->g, b->lineage->step[0].id, t->head, t->seq, &c, &obj, e);
 	if (!rc && (job.changed || due(b, t))) {
 		rc = put_checkpoint(b, t, &obj, e);
 		if (!rc)

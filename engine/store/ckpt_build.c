@@ -345,7 +345,7 @@ static int build_segments(struct build *b, struct err *e)
 
 	collect_runs(b);
 	collect_delta(b);
-	if (b->compact)
+	if (b->compact && !b->compact->shared)
 		choose_compact(b);
 	else
 		choose_tiered(b);

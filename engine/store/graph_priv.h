@@ -170,6 +170,7 @@ int checkpoint_refs(struct graph *g, const char *branch_id, uint64_t version, ch
 struct compaction { /* fold all deletions and merge small segments, and say what was done to each table */
 	void (*table)(void *arg, const struct type *t, uint32_t replaced, uint32_t written);
 	void *arg;
+	bool shared; /* the segments are another branch's, too: rewrite as little as a plain checkpoint does */
 };
 /*
  * Append the checkpoint object of @s (the branch's own log has it up to record @seq) to @out; writes the segments it needs.

@@ -115,6 +115,49 @@ static void no_checkpoints(void)
 	rig_close(&r);
 }
 
+static int add_size(void *arg, const char *key, const struct store_stat *st)
+{
+	*(size_t *)arg += st->size;
+	return 0;
+}
+
+static size_t segment_bytes(struct store *s)
+{
+	size_t n = 0;
+
+	CHECK_OK(store_list(s, "seg", NULL, true, add_size, &n, ep));
+	return n;
+}
+
+/* Twenty branches with a commit each do not make twenty copies of what they share. */
+static void branches_share(void)
+{
+	char name[16], id[16];
+	size_t alone;
+	struct rig r;
+
+	rig_open(&r);
+	for (int i = 0; i < 400; i++) {
+		snprintf(id, sizeof(id), "n%d", i);
+		WRITE(r.g, NULL, NOTE(id), PERSON(id, 3));
+	}
+	free(optimize_text(r.g));
+	alone = segment_bytes(r.s);
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "b%d", i);
+		CHECK_OK(graph_branch_create(r.g, name, NULL, NULL, ep));
+		WRITE(r.g, name, PERSON(name, 1), NOTE(name));
+	}
+	CHECK_OK(graph_branch_create(r.g, "idle", NULL, NULL, ep));
+	free(optimize_text(r.g));
+	CHECK(segment_bytes(r.s) < 4 * alone);
+	check_no_op(r.g);
+	rig_reopen(&r);
+	CHECK_INT(count_of(r.g, "b7", "P"), 401);
+	check_no_op(r.g);
+	rig_close(&r);
+}
+
 struct writer {
 	struct graph *g;
 	atomic_bool stop;
@@ -227,6 +270,7 @@ CHECK_MAIN("engine/optimize",
 	     changes_nothing },
 	   { "ENG-71 deletions are folded; a type without rows keeps no segment", folds_deletions },
 	   { "ENG-72 after optimize the same answers without any derived object", no_checkpoints },
+	   { "ENG-71 branches go on sharing what they inherit", branches_share },
 	   { "ENG-71 optimize beside a writer blocks and loses nothing", beside_writers },
 	   { "ENG-71 an index over vectors of which there are none is pending", pending },
 	   { "ENG-71 a read-only handle and a schema apply in progress refuse it", refused }, )
