@@ -35,15 +35,39 @@ static struct query_param *find(struct query_param *params, size_t n, struct str
 	return NULL;
 }
 
-static int take_pair(struct arena *a, struct str pair, struct query_param *params, size_t n, struct err *e)
+static int split_pair(struct arena *a, struct str pair, struct str *name, struct str *value, struct err *e)
 {
 	const char *eq = memchr(pair.s, '=', pair.n);
-	struct str raw_name = { pair.s, eq ? (size_t)(eq - pair.s) : pair.n }, name, value;
+	struct str raw_name = { pair.s, eq ? (size_t)(eq - pair.s) : pair.n };
 	struct str raw_value = eq ? (struct str){ eq + 1, (size_t)(pair.s + pair.n - eq - 1) } : (struct str){ "", 0 };
-	struct query_param *p;
 
-	if (!decode(a, raw_name, true, &name) || !decode(a, raw_value, true, &value))
-		return err_set(e, ERR_BAD_REQUEST, PREFIX "malformed percent-encoding or UTF-8 in a parameter");
+	if (decode(a, raw_name, true, name) && decode(a, raw_value, true, value))
+		return 0;
+	return err_set(e, ERR_BAD_REQUEST, PREFIX "malformed percent-encoding or UTF-8 in a parameter");
+}
+
+/* The next pair of *raw that is not empty; false at the end. */
+static bool next_pair(struct str *raw, struct str *pair)
+{
+	while (raw->n) {
+		const char *amp = memchr(raw->s, '&', raw->n);
+
+		*pair = (struct str){ raw->s, amp ? (size_t)(amp - raw->s) : raw->n };
+		*raw = amp ? (struct str){ amp + 1, raw->n - pair->n - 1 } : (struct str){ "", 0 };
+		if (pair->n)
+			return true;
+	}
+	return false;
+}
+
+static int take_pair(struct arena *a, struct str pair, struct query_param *params, size_t n, struct err *e)
+{
+	struct str name, value;
+	struct query_param *p;
+	int rc = split_pair(a, pair, &name, &value, e);
+
+	if (rc)
+		return rc;
 	p = find(params, n, name);
 	if (!p)
 		return 0;
@@ -56,15 +80,42 @@ static int take_pair(struct arena *a, struct str pair, struct query_param *param
 
 int query_string_parse(struct arena *a, struct str raw, struct query_param *params, size_t n, struct err *e)
 {
+	struct str pair;
 	int rc = 0;
 
-	while (raw.n && !rc) {
-		const char *amp = memchr(raw.s, '&', raw.n);
-		struct str pair = { raw.s, amp ? (size_t)(amp - raw.s) : raw.n };
+	while (!rc && next_pair(&raw, &pair))
+		rc = take_pair(a, pair, params, n, e);
+	return rc;
+}
 
-		if (pair.n)
-			rc = take_pair(a, pair, params, n, e);
-		raw = amp ? (struct str){ amp + 1, raw.n - pair.n - 1 } : (struct str){ "", 0 };
+static int add_value(struct arena *a, struct query_list *lists, size_t n, struct str name, struct str value, size_t max,
+		     struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct query_list *l = &lists[i];
+
+		if (!str_eqz(name, l->name))
+			continue;
+		if (l->n && !l->repeats)
+			return err_set(e, ERR_BAD_REQUEST, "query parameter '%s' may appear at most once", l->name);
+		if (!l->values)
+			l->values = arena_array(a, struct str, max);
+		l->values[l->n++] = value;
+		return 0;
+	}
+	return err_set(e, ERR_BAD_REQUEST, "unknown query parameter '%.*s'", STR_ARG(name));
+}
+
+int query_string_strict(struct arena *a, struct str raw, struct query_list *lists, size_t n, struct err *e)
+{
+	size_t max = raw.n / 2 + 1; /* a pair takes two bytes with its separator */
+	struct str pair, name, value;
+	int rc = 0;
+
+	while (!rc && next_pair(&raw, &pair)) {
+		rc = split_pair(a, pair, &name, &value, e);
+		if (!rc)
+			rc = add_value(a, lists, n, name, value, max, e);
 	}
 	return rc;
 }

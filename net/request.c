@@ -270,7 +270,7 @@ static enum http_next on_end(void *app, struct http_exchange *x)
 	if (r->ops->on_loop && r->ops->on_loop(r))
 		return answer_now(r, r->ops->run(r));
 	http_pause(x);
-	if (thread_pool_submit(r->ops == &operations[OP_EXPORT] ? r->srv->streams : r->srv->workers, run_job, r))
+	if (thread_pool_submit(r->ops->long_answer ? r->srv->streams : r->srv->workers, run_job, r))
 		return HTTP_PAUSED;
 	request_finish(r, request_fail(r, 500, "internal", "the server has too many requests waiting; try again"));
 	return HTTP_PAUSED;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations of the contract that the engine cannot do yet: blobs, diffs, the change feed. */
+/* Operations of the contract that the engine cannot do yet: blobs. */
 #include "net/server.h"
 
 int route_absent(struct request *r)

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /export (spec/server.md 8.7): a worker produces, the event loop sends, two chunks lie between them.
+ * /export and /changes/baseline (spec/server.md 8.7, 8.24): a worker produces, the event loop sends, two chunks lie between them.
  *
  * The stream has two owners, the producer and the reply; the last one frees it and gives the reservation back. A client that
  * stops reading fills the queue and so stops the producer; one that goes away makes its next write fail.
  */
 #include <pthread.h>
 
+#include <omnigraph/changes.h>
+
 #include "net/body.h"
+#include "net/change_words.h"
 #include "net/export_budget.h"
 
-enum { F_BRANCH, F_TYPES, F_COUNT };
+enum { F_BRANCH, F_TYPES, F_EXPORT_COUNT, F_KINDS = F_EXPORT_COUNT, F_OPS, F_BASELINE_COUNT };
 
 struct chunk {
 	size_t n, sent;
@@ -30,9 +33,9 @@ struct export_stream {
 	bool ended, failed;
 	bool waiting; /* the connection is paused for data */
 	/* the producer's */
-	struct snapshot *snapshot;
-	const char **types;
-	size_t n_types;
+	struct change_baseline baseline; /* of an export: the snapshot alone */
+	struct change_filter filter;
+	const char **types; /* of the filter */
 };
 
 static void stream_put(struct export_stream *s)
@@ -43,7 +46,7 @@ static void stream_put(struct export_stream *s)
 	revision_put(s->rev);
 	for (unsigned i = 0; i < EXPORT_QUEUE; i++)
 		free(s->queue[i]);
-	for (size_t i = 0; i < s->n_types; i++)
+	for (size_t i = 0; i < s->filter.n_types; i++)
 		free((char *)(uintptr_t)s->types[i]);
 	free(s->types);
 	pthread_cond_destroy(&s->room);
@@ -143,13 +146,28 @@ static int stream_write(void *arg, const void *data, size_t n, struct err *e)
 	return gone ? err_set(e, ERR_IO, "the client closed the connection") : 0;
 }
 
+/* The last line says that all before it is there (spec/engine.md 13.8). */
+static int write_handshake(struct export_stream *s, struct err *e)
+{
+	struct strbuf line = STRBUF_INIT;
+	int rc;
+
+	baseline_handshake(&s->baseline, &line);
+	sb_addch(&line, '\n');
+	rc = stream_write(s, line.s, line.n, e);
+	sb_free(&line);
+	return rc;
+}
+
 static void produce(struct export_stream *s)
 {
 	struct logger *logger = s->srv->logger;
 	struct err e = ERR_INIT;
-	int rc = graph_export(s->snapshot, s->types, s->n_types, stream_write, s, &e);
+	int rc = baseline_stream(&s->baseline, &s->filter, stream_write, s, &e);
 
-	snapshot_put(s->snapshot);
+	if (!rc && s->baseline.cursor)
+		rc = write_handshake(s, &e);
+	baseline_clear(&s->baseline);
 	pthread_mutex_lock(&s->lock);
 	if (rc && !s->gone)
 		log_kv(logger, LOG_ERROR, "omnigraph::request", "export broken off", "error", err_msg(&e), NULL);
@@ -163,7 +181,8 @@ static void produce(struct export_stream *s)
 
 /* --- the request -------------------------------------------------------------------------------------------- */
 
-static struct export_stream *stream_new(struct request *r, struct snapshot *snap, const struct json *types)
+/* Takes over @b. */
+static struct export_stream *stream_new(struct request *r, struct change_baseline *b, const struct change_filter *f)
 {
 	struct export_stream *s = mem_zalloc(sizeof(*s));
 
@@ -175,48 +194,69 @@ static struct export_stream *stream_new(struct request *r, struct snapshot *snap
 	s->rev = r->rev;
 	ref_get(&s->rev->ref);
 	s->x = r->x;
-	s->snapshot = snap;
-	s->n_types = types ? types->n : 0;
-	s->types = mem_calloc(s->n_types + 1, sizeof(*s->types));
-	for (size_t i = 0; i < s->n_types; i++)
-		s->types[i] = str_dup(types->items[i].text);
+	s->baseline = *b;
+	s->types = mem_calloc(f->n_types + 1, sizeof(*s->types));
+	for (size_t i = 0; i < f->n_types; i++)
+		s->types[i] = mem_strdup(f->types[i]);
+	s->filter = *f;
+	s->filter.types = s->types;
 	return s;
 }
 
-static int check_types(struct request *r, const struct snapshot *snap, const struct json *types)
+static void take_types(struct request *r, const struct json *names, struct change_filter *f)
 {
-	int rc = 0;
+	const char **types = arena_array(&r->arena, const char *, names ? names->n : 0);
 
-	for (size_t i = 0; types && i < types->n && !rc; i++) {
-		const char *name = arena_str(&r->arena, types->items[i].text).s;
-
-		rc = export_check_types(snap, &name, 1, &r->err);
-	}
-	return rc;
+	for (size_t i = 0; names && i < names->n; i++)
+		types[i] = arena_str(&r->arena, names->items[i].text).s;
+	f->types = types;
+	f->n_types = names ? names->n : 0;
 }
 
-static int open_stream(struct request *r, struct field *f, struct export_stream **out)
+/* The captured head; with its cursor when @cursor. */
+static int capture(struct request *r, const char *branch, const struct change_filter *f, bool cursor,
+		   struct change_baseline *out)
 {
-	const struct json *types = f[F_TYPES].value;
-	struct snapshot *snap;
+	int rc;
+
+	*out = (struct change_baseline){ 0 };
+	if (cursor)
+		return graph_baseline(r->graph->graph, branch, f, out, &r->err);
+	rc = graph_snapshot(r->graph->graph, branch, NULL, &out->snapshot, &r->err);
+	return rc ? rc : export_check_types(out->snapshot, f->types, f->n_types, &r->err);
+}
+
+/* All refusals come before the status line. */
+static int open_stream(struct request *r, const struct field *f, const struct change_filter *filter, bool cursor,
+		       struct export_stream **out)
+{
+	struct change_baseline b = { 0 };
 	const char *branch;
 	int rc = branch_field(r, &f[F_BRANCH], "main", &branch);
 
 	if (!rc)
 		rc = authorize(r, "export", branch, NULL);
 	if (!rc)
-		rc = graph_snapshot(r->graph->graph, branch, NULL, &snap, &r->err);
-	if (rc)
-		return rc;
-	rc = check_types(r, snap, types);
+		rc = capture(r, branch, filter, cursor, &b);
 	if (!rc)
 		rc = export_reserve(r->srv->exports, &r->err);
 	if (rc) {
-		snapshot_put(snap);
+		baseline_clear(&b);
 		return rc;
 	}
-	*out = stream_new(r, snap, types);
+	*out = stream_new(r, &b, filter);
 	return 0;
+}
+
+static int run_stream(struct request *r, struct export_stream *s)
+{
+	r->export = s;
+	r->x->reply.status = 200;
+	r->x->reply.content_type = "application/x-ndjson; charset=utf-8";
+	r->x->reply.stream = &export_http_stream;
+	request_finish(r, 0); /* the request is the event loop's from here on */
+	produce(s);
+	return 1;
 }
 
 int route_export(struct request *r)
@@ -227,22 +267,54 @@ int route_export(struct request *r)
 		.shape_status = 400,
 		.strict = true,
 	};
-	struct field f[F_COUNT] = {
+	struct field f[F_EXPORT_COUNT] = {
 		[F_BRANCH] = { .name = "branch", .type = FIELD_STRING },
 		[F_TYPES] = { .name = "type_names", .type = FIELD_STRINGS },
 	};
+	struct change_filter filter = { 0 };
 	struct export_stream *s = NULL;
-	int rc = body_decode(r, f, F_COUNT, &rules);
+	int rc = body_decode(r, f, F_EXPORT_COUNT, &rules);
 
-	if (!rc)
-		rc = open_stream(r, f, &s);
 	if (rc)
 		return rc;
-	r->export = s;
-	r->x->reply.status = 200;
-	r->x->reply.content_type = "application/x-ndjson; charset=utf-8";
-	r->x->reply.stream = &export_http_stream;
-	request_finish(r, 0); /* the request is the event loop's from here on */
-	produce(s);
-	return 1;
+	take_types(r, f[F_TYPES].value, &filter);
+	rc = open_stream(r, f, &filter, false, &s);
+	return rc ? rc : run_stream(r, s);
+}
+
+/* A list of words as a repeated parameter has it. */
+static struct query_list words_of(struct request *r, const char *name, const struct json *list)
+{
+	struct query_list l = { .name = name, .n = list ? list->n : 0 };
+
+	l.values = arena_array(&r->arena, struct str, l.n);
+	for (size_t i = 0; i < l.n; i++)
+		l.values[i] = list->items[i].text;
+	return l;
+}
+
+int route_baseline(struct request *r)
+{
+	struct field f[F_BASELINE_COUNT] = {
+		[F_BRANCH] = { .name = "branch", .type = FIELD_STRING },
+		[F_TYPES] = { .name = "type", .type = FIELD_STRINGS },
+		[F_KINDS] = { .name = "kind", .type = FIELD_STRINGS },
+		[F_OPS] = { .name = "op", .type = FIELD_STRINGS },
+	};
+	struct change_filter filter = { 0 };
+	struct export_stream *s = NULL;
+	struct query_list kinds, ops;
+	int rc = body_decode(r, f, F_BASELINE_COUNT, NULL);
+
+	if (rc)
+		return rc;
+	kinds = words_of(r, "kind", f[F_KINDS].value);
+	ops = words_of(r, "op", f[F_OPS].value);
+	take_types(r, f[F_TYPES].value, &filter);
+	rc = change_kinds(&kinds, &filter.kinds, &r->err);
+	if (!rc)
+		rc = change_ops(&ops, &filter.ops, &r->err);
+	if (!rc)
+		rc = open_stream(r, f, &filter, true, &s);
+	return rc ? rc : run_stream(r, s);
 }

@@ -85,6 +85,7 @@ struct request {
 struct operation_ops {
 	enum body_kind body;
 	bool load_limit;	    /* body limit of loads */
+	bool long_answer;	    /* runs on a thread of the streams */
 	const char *refusal_prefix; /* put in front of every body error (export), or NULL */
 	int (*check)(struct request *r);
 	int (*run)(struct request *r);
@@ -161,8 +162,14 @@ enum http_next ndjson_end(struct request *r);
 bool ndjson_done(struct request *r);
 /* route_export.c */
 int route_export(struct request *r);
+int route_baseline(struct request *r);
 void export_done(struct request *r);
 extern const struct http_stream export_http_stream;
+/* route_changes.c */
+int check_commit_changes(struct request *r);
+int route_commit_changes(struct request *r);
+int check_poll_changes(struct request *r);
+int route_poll_changes(struct request *r);
 /* route_absent.c */
 int route_absent(struct request *r);
 

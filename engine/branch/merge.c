@@ -8,6 +8,7 @@
 #include <omnigraph/failpoint.h>
 #include <omnigraph/map.h>
 
+#include "engine/branch/diff.h"
 #include "engine/branch/merge_base.h"
 #include "engine/store/graph_priv.h"
 #include "engine/store/txn.h"
@@ -48,25 +49,6 @@ void merge_result_clear(struct merge_result *r)
 
 /* --- rows ------------------------------------------------------------------------------------------------------------------ */
 
-/* Equality is typed and exact, over whole rows (11.2). */
-static bool same_row(const struct type *t, const struct snapshot *a, rowref ra, const struct snapshot *b, rowref rb)
-{
-	struct arena scratch = ARENA_INIT;
-	bool same = (ra == ROW_NONE) == (rb == ROW_NONE);
-
-	if (same && ra != ROW_NONE && t->kind == TYPE_EDGE)
-		same = str_eq(row_src(a, t, ra), row_src(b, t, rb)) && str_eq(row_dst(a, t, ra), row_dst(b, t, rb));
-	for (uint32_t i = 0; same && ra != ROW_NONE && i < t->n_props; i++) {
-		struct val x, y;
-
-		row_get(a, t, ra, i, &scratch, &x);
-		row_get(b, t, rb, i, &scratch, &y);
-		same = val_identical(&x, &y);
-	}
-	arena_free(&scratch);
-	return same;
-}
-
 static void add_change(struct merge *m, const struct type *t, struct str id, rowref source)
 {
 	MEM_GROW(m->changes, m->n, m->cap);
@@ -89,7 +71,7 @@ static void collect_type(struct merge *m, const struct type *t)
 	while ((r = row_scan_next(&sc)) != ROW_NONE) {
 		struct str id = row_id(m->source, t, r);
 
-		if (!same_row(t, m->source, r, m->base, row_find(m->base, t, id)))
+		if (!row_same(m->source, t, r, m->base, t, row_find(m->base, t, id)))
 			add_change(m, t, id, r);
 	}
 	row_scan_init(&sc, m->base, t);
@@ -141,9 +123,9 @@ static bool lands(struct merge *m, const struct change *ch)
 {
 	rowref base = row_find(m->base, ch->t, ch->id), target = row_find(m->target, ch->t, ch->id);
 
-	if (same_row(ch->t, m->target, target, m->base, base))
+	if (row_same(m->target, ch->t, target, m->base, ch->t, base))
 		return true;
-	if (same_row(ch->t, m->source, ch->source, m->target, target))
+	if (row_same(m->source, ch->t, ch->source, m->target, ch->t, target))
 		return false;
 	if (base == ROW_NONE)
 		row_conflict(m, ch, "divergent_insert", "divergent insert");

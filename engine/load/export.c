@@ -138,19 +138,25 @@ static int export_kind(struct exporter *x, enum type_kind kind, const char *cons
 	return rc;
 }
 
-int graph_export(struct snapshot *s, const char *const *types, size_t n, write_fn write, void *arg, struct err *e)
+int graph_export_kinds(struct snapshot *s, unsigned kinds, const char *const *types, size_t n, write_fn write,
+		       void *arg, struct err *e)
 {
 	struct exporter x = { .s = s, .write = write, .arg = arg, .e = e };
 	int rc = export_check_types(s, types, n, e);
 
 	/* type keys bytewise: "edge:..." before "node:..." */
-	if (!rc)
+	if (!rc && (!kinds || kinds & EXPORT_EDGES))
 		rc = export_kind(&x, TYPE_EDGE, types, n);
-	if (!rc)
+	if (!rc && (!kinds || kinds & EXPORT_NODES))
 		rc = export_kind(&x, TYPE_NODE, types, n);
 	if (!rc)
 		rc = flush(&x, true);
 	sb_free(&x.out);
 	arena_free(&x.scratch);
 	return rc;
+}
+
+int graph_export(struct snapshot *s, const char *const *types, size_t n, write_fn write, void *arg, struct err *e)
+{
+	return graph_export_kinds(s, 0, types, n, write, arg, e);
 }

@@ -355,7 +355,7 @@ static int refuse(const struct branch *b, uint64_t version, int rc, struct err *
 static int load_proved(const struct branch *b, uint64_t version, struct snapshot **out, struct load_stats *ls,
 		       struct err *e)
 {
-	int rc = state_load(b->g, b->lineage, version, out, ls, e);
+	int rc = state_load(b->g, b->lineage, version, version, out, ls, e);
 
 	if (!rc && version != UINT64_MAX && (*out)->version != version)
 		rc = err_set(e, ERR_STORAGE, "storage: the commit log 'log/%s' ends too early", b->lineage->step[0].id);

@@ -90,7 +90,7 @@ static int rebase(struct branch *b, struct err *e)
 {
 	struct load_stats ls;
 	struct snapshot *s;
-	int rc = state_load(b->g, b->lineage, UINT64_MAX, &s, &ls, e);
+	int rc = state_load(b->g, b->lineage, UINT64_MAX, UINT64_MAX, &s, &ls, e);
 
 	if (rc)
 		return rc;

@@ -207,6 +207,7 @@ static void set_base(struct ckpt *c, const struct tmeta *metas)
 	struct state *st = c->st;
 
 	commit_info_copy(&st->base, &c->snap->ci);
+	st->base_cat = c->snap->bind->cat;
 	st->n_base = st->n_tables;
 	st->base_metas = arena_memdup(&st->arena, metas, st->n_tables * sizeof(*metas) + 1);
 	st->base_seq = c->snap->seq;

@@ -146,8 +146,9 @@ int branch_snapshot_exact(struct branch *b, struct snapshot **out, struct err *e
 struct load_stats {
 	uint64_t next_seq, tail_bytes, tail_records, ckpt_version;
 };
-int state_load(struct graph *g, const struct lineage *l, uint64_t upto, struct snapshot **out, struct load_stats *stats,
-	       struct err *e);
+/* The state at version @upto, built on a checkpoint at or below @from: it holds the commits between as nodes. */
+int state_load(struct graph *g, const struct lineage *l, uint64_t from, uint64_t upto, struct snapshot **out,
+	       struct load_stats *stats, struct err *e);
 /* Apply the records of a log from @seq on, up to version @upto. *snap is replaced as commits are applied. */
 int log_apply(struct graph *g, const char *branch_id, const char *label, uint64_t seq, uint64_t upto, struct state *st,
 	      struct snapshot **snap, struct load_stats *stats, struct err *e);
@@ -191,6 +192,24 @@ void past_drop(struct graph *g);
 typedef int (*history_fn)(void *arg, const struct commit_info *c, uint64_t seq);
 /* Every commit of one log in order, up to version @step->upto (then 1 is returned). */
 int history_scan(struct graph *g, const struct lineage_step *step, history_fn fn, void *arg, struct err *e);
+/* Where a commit is: a live branch (branch_put it) whose chain has it, and what it is (commit_info_clear). */
+int history_find(struct graph *g, const char *id, struct branch **b, struct commit_info *ci, struct err *e);
+
+/* The commit of a version on the chain of @b, also when its state is gone (commit_info_clear). */
+int history_commit(struct branch *b, uint64_t version, struct commit_info *ci, struct err *e);
+
+struct commit_step { /* a commit and its first parent, each under the schema then in force */
+	struct snapshot *before, *after;
+	const struct commit_node *node; /* lives as long as @after */
+	struct type_floor *floors;	/* private */
+	size_t n_floors;
+};
+/*
+ * Move @s (zeroed at first) to the commit of @version on the chain of @b, at least 2 and at most the head's. @ahead: the newest
+ * version that will be asked for after it, so that old states are loaded once. ERR_HISTORY_RECLAIMED: no longer stored.
+ */
+int commit_step_to(struct commit_step *s, struct branch *b, uint64_t version, uint64_t ahead, struct err *e);
+void commit_step_clear(struct commit_step *s);
 
 /* --- engine/branch/refs.c --- */
 void ref_key(const char *name, char out[KEY_MAX]);

@@ -223,7 +223,7 @@ int branch_load(struct branch *b, struct err *e)
 
 	if (b->loaded)
 		return 0;
-	rc = state_load(b->g, b->lineage, UINT64_MAX, &s, &ls, e);
+	rc = state_load(b->g, b->lineage, UINT64_MAX, UINT64_MAX, &s, &ls, e);
 	if (rc)
 		return rc;
 	b->st = state_get(s->st);
@@ -265,7 +265,7 @@ static int load_anew(struct branch *b, struct err *e)
 	struct state *old = b->st;
 	struct load_stats ls;
 	struct snapshot *s;
-	int rc = state_load(b->g, b->lineage, UINT64_MAX, &s, &ls, e);
+	int rc = state_load(b->g, b->lineage, UINT64_MAX, UINT64_MAX, &s, &ls, e);
 
 	if (rc)
 		return rc;

@@ -301,7 +301,7 @@ static int on_branch(void *arg, const char *name)
 	return rc;
 }
 
-static int commit_find(struct graph *g, const char *id, struct branch **b, struct commit_info *ci, struct err *e)
+int history_find(struct graph *g, const char *id, struct branch **b, struct commit_info *ci, struct err *e)
 {
 	struct find_commit f = { .g = g, .id = id, .b = b, .ci = ci, .e = e };
 	int rc = 0;
@@ -325,11 +325,39 @@ static int commit_find(struct graph *g, const char *id, struct branch **b, struc
 int graph_commit(struct graph *g, const char *id, struct commit_info *out, struct err *e)
 {
 	struct branch *b;
-	int rc = commit_find(g, id, &b, out, e);
+	int rc = history_find(g, id, &b, out, e);
 
 	if (!rc)
 		branch_put(b);
 	return rc;
+}
+
+struct at_version {
+	uint64_t version;
+	struct commit_info *out;
+};
+
+static int on_version(void *arg, const struct commit_info *c, uint64_t seq)
+{
+	struct at_version *v = arg;
+
+	if (c->version != v->version)
+		return 0;
+	commit_info_copy(v->out, c);
+	return 1;
+}
+
+int history_commit(struct branch *b, uint64_t version, struct commit_info *ci, struct err *e)
+{
+	struct at_version v = { version, ci };
+	int rc;
+
+	*ci = (struct commit_info){ 0 };
+	rc = history_scan(b->g, &b->lineage->step[lineage_owner(b->lineage, version)], on_version, &v, e);
+	if (rc >= 0 && !ci->id[0])
+		return err_set(e, ERR_NOT_FOUND, "version %llu not found on branch '%s'", (unsigned long long)version,
+			       b->name);
+	return rc < 0 ? rc : 0;
 }
 
 /* --- snapshots of the past ------------------------------------------------------------------------- */
@@ -350,19 +378,20 @@ void past_drop(struct graph *g)
 	pthread_mutex_unlock(&g->past_lock);
 }
 
-static bool past_covers(const struct past *p, const struct branch *b, uint64_t version)
+/* @from: the oldest version that is needed as a base. */
+static bool past_covers(const struct past *p, const struct branch *b, uint64_t from, uint64_t version)
 {
-	return p->st && !strcmp(p->id, b->lineage->step[0].id) && p->st->base.version <= version &&
+	return p->st && !strcmp(p->id, b->lineage->step[0].id) && p->st->base.version <= from &&
 	       version <= p->last->version;
 }
 
-static int past_load(struct past *p, struct branch *b, uint64_t version, struct err *e)
+static int past_load(struct past *p, struct branch *b, uint64_t from, uint64_t upto, struct err *e)
 {
 	struct load_stats ls;
 	int rc;
 
 	past_clear(p);
-	rc = state_load(b->g, b->lineage, version, &p->last, &ls, e);
+	rc = state_load(b->g, b->lineage, from, upto, &p->last, &ls, e);
 	if (rc)
 		return rc;
 	memcpy(p->id, b->lineage->step[0].id, sizeof(p->id));
@@ -386,8 +415,8 @@ static int snapshot_of_past(struct branch *b, uint64_t version, struct catalog *
 	int rc = 0;
 
 	pthread_mutex_lock(&b->g->past_lock);
-	if (!past_covers(p, b, version))
-		rc = past_load(p, b, version, e);
+	if (!past_covers(p, b, version, version))
+		rc = past_load(p, b, version, version, e);
 	if (!rc) {
 		*out = under_schema(p->st, version, cat);
 		if (!*out)
@@ -399,32 +428,16 @@ static int snapshot_of_past(struct branch *b, uint64_t version, struct catalog *
 	return rc;
 }
 
-struct find_version {
-	uint64_t version;
-	char id[ULID_LEN + 1];
-};
-
-static int on_version(void *arg, const struct commit_info *c, uint64_t seq)
-{
-	struct find_version *f = arg;
-
-	if (c->version != f->version)
-		return 0;
-	memcpy(f->id, c->id, sizeof(f->id));
-	return 1;
-}
-
 /* Is the state still there? @commit_id may be NULL: then it is looked up for the message. */
 static int check_kept(struct branch *b, uint64_t version, const char *commit_id, struct retention *out, struct err *e)
 {
-	const struct lineage *l = b->lineage;
-	struct find_version f = { .version = version };
-	int rc = retention_check(b->g, l, version, commit_id ? commit_id : "", out, e);
+	int rc = retention_check(b->g, b->lineage, version, commit_id ? commit_id : "", out, e);
+	struct commit_info ci;
 
-	if (rc && !commit_id && e && e->code == ERR_HISTORY_RECLAIMED &&
-	    history_scan(b->g, &l->step[lineage_owner(l, version)], on_version, &f, NULL) >= 0) {
+	if (rc && !commit_id && e && e->code == ERR_HISTORY_RECLAIMED && !history_commit(b, version, &ci, NULL)) {
 		err_clear(e);
-		rc = retention_check(b->g, l, version, f.id, out, e);
+		rc = retention_check(b->g, b->lineage, version, ci.id, out, e);
+		commit_info_clear(&ci);
 	}
 	return rc;
 }
@@ -465,11 +478,121 @@ static int snapshot_at(struct branch *b, uint64_t version, const char *commit_id
 	return rc;
 }
 
+/* --- from commit to commit ---------------------------------------------------------------------------- */
+
+static void leave_step(struct commit_step *s)
+{
+	snapshot_put(s->before);
+	snapshot_put(s->after);
+	s->before = s->after = NULL;
+	s->node = NULL;
+}
+
+void commit_step_clear(struct commit_step *s)
+{
+	leave_step(s);
+	free(s->floors);
+	*s = (struct commit_step){ 0 };
+}
+
+/* The state is in @st; its nodes are stable: the branch's lock is held, or nobody applies to it any more. */
+static int step_in(struct commit_step *s, struct state *st, uint64_t version, struct err *e)
+{
+	const struct commit_node *node = state_node(st, version);
+	struct snapshot *before = NULL;
+
+	if (node && s->after && s->after->st == st && s->after->version == version - 1)
+		before = snapshot_get(s->after);
+	else if (node)
+		before = under_schema(st, version - 1, state_catalog(st, version - 1));
+	leave_step(s);
+	if (!before)
+		return err_set(e, ERR_HISTORY_RECLAIMED, "the state before version %llu is no longer stored",
+			       (unsigned long long)version);
+	s->before = before;
+	s->after = state_after(before, node, node->cat ? node->cat : before->bind->cat);
+	s->node = node;
+	return 0;
+}
+
+static int step_in_past(struct commit_step *s, struct branch *b, uint64_t version, uint64_t ahead, struct err *e)
+{
+	struct past *p = &b->g->past;
+	int rc = 0;
+
+	pthread_mutex_lock(&b->g->past_lock);
+	if (!past_covers(p, b, version - 1, version))
+		rc = past_load(p, b, version - 1, ahead > version ? ahead : version, e);
+	/* a state that is kept for itself, as a fork point is, has no records behind it */
+	if (rc == -ENOENT && e)
+		rc = err_set(e, ERR_HISTORY_RECLAIMED, "the commit of version %llu was removed by cleanup",
+			     (unsigned long long)version);
+	if (!rc)
+		rc = step_in(s, p->st, version, e);
+	pthread_mutex_unlock(&b->g->past_lock);
+	return rc;
+}
+
+/* Take over what the branch's retention says of single types. */
+static void take_floors(struct commit_step *s, struct retention *r)
+{
+	free(s->floors);
+	s->floors = r->types;
+	s->n_floors = r->n_types;
+	r->types = NULL;
+	r->n_types = 0;
+}
+
+/* What is loaded stays; what is not may be gone. */
+static int check_step(struct commit_step *s, struct branch *b, uint64_t version, struct err *e)
+{
+	struct retention r = { 0 };
+	int rc;
+
+	if (s->after && s->after->version == version - 1)
+		return 0;
+	rc = retention_check(b->g, b->lineage, version - 1, "", NULL, e);
+	if (!rc)
+		rc = retention_check(b->g, b->lineage, version, "", &r, e);
+	if (!rc)
+		take_floors(s, &r);
+	retention_clear(&r);
+	return rc;
+}
+
+int commit_step_to(struct commit_step *s, struct branch *b, uint64_t version, uint64_t ahead, struct err *e)
+{
+	struct snapshot *head;
+	int rc = check_step(s, b, version, e);
+	struct retention r;
+	bool here;
+
+	if (!rc)
+		rc = branch_snapshot(b, &head, e);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&b->lock);
+	here = version > head->st->base.version && version <= head->version;
+	if (here)
+		rc = step_in(s, head->st, version, e);
+	pthread_mutex_unlock(&b->lock);
+	if (!here)
+		rc = step_in_past(s, b, version, ahead, e);
+	snapshot_put(head);
+	if (rc)
+		return rc;
+	r = (struct retention){ .types = s->floors, .n_types = s->n_floors };
+	if (!s->before->hidden)
+		retention_hide(s->before, &r);
+	retention_hide(s->after, &r);
+	return 0;
+}
+
 static int snapshot_of_commit(struct graph *g, const char *id, struct snapshot **out, struct err *e)
 {
 	struct commit_info ci;
 	struct branch *b;
-	int rc = commit_find(g, id, &b, &ci, e);
+	int rc = history_find(g, id, &b, &ci, e);
 
 	if (rc)
 		return rc;

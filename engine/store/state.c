@@ -134,6 +134,35 @@ struct snapshot *state_at(struct state *st, uint64_t version, struct binding *bi
 	return s;
 }
 
+const struct commit_node *state_node(const struct state *st, uint64_t version)
+{
+	/* versions of a chain are consecutive */
+	return version > st->base.version && version - st->base.version <= st->n_nodes
+		       ? st->nodes[version - st->base.version - 1]
+		       : NULL;
+}
+
+struct catalog *state_catalog(const struct state *st, uint64_t version)
+{
+	for (const struct commit_node *n; (n = state_node(st, version)); version--)
+		if (n->cat)
+			return n->cat;
+	return st->base_cat;
+}
+
+struct snapshot *state_after(const struct snapshot *before, const struct commit_node *node, struct catalog *cat)
+{
+	struct binding *bind = cat == before->bind->cat ? binding_get(before->bind) : binding_new(before->st, cat);
+	struct snapshot *s = snapshot_new(before->st, bind, &node->ci, before->st->n_tables);
+
+	binding_put(bind);
+	memcpy(s->metas, before->metas, before->n_metas * sizeof(s->metas[0]));
+	s->seq = node->seq;
+	for (uint32_t k = 0; k < node->n; k++)
+		s->metas[node->delta[k].table] = node->delta[k].meta;
+	return s;
+}
+
 int snapshot_damage(const struct snapshot *s, struct err *e)
 {
 	if (!atomic_load_explicit(&s->st->g->segs.damaged, memory_order_relaxed))
@@ -544,6 +573,8 @@ static struct commit_node *node_new(struct state *st, const struct rec_commit *c
 
 	n->ci = *ci;
 	n->seq = seq;
+	n->n_types = c->n_types;
+	n->types = c->types;
 	n->delta = arena_array(&st->arena, struct node_delta, c->schema.s ? st->n_tables + c->n_types : c->n_types + 1);
 	return n;
 }
@@ -570,6 +601,7 @@ static void add_node(struct state *st, struct commit_node *n)
 static void set_base(struct state *st, const struct snapshot *s)
 {
 	commit_info_copy(&st->base, &s->ci);
+	st->base_cat = s->bind->cat;
 	st->n_base = s->n_metas;
 	st->base_metas = arena_memdup(&st->arena, s->metas, s->n_metas * sizeof(s->metas[0]));
 	st->base_seq = s->seq;
@@ -592,6 +624,7 @@ static int apply_commit(struct apply *ap, const struct snapshot *prev, uint64_t 
 		schema_metas(ap->next, prev, cat, ap->label);
 	node = node_new(st, ap->c, &ci, seq);
 	rc = apply_types(ap, node, e);
+	node->cat = cat;
 	if (!rc) {
 		node_metas(node, ap->next, cat != NULL);
 		if (prev) {

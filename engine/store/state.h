@@ -24,6 +24,9 @@ struct tmeta { /* one table at one version */
 struct commit_node { /* a commit applied to this state; in its arena */
 	struct commit_info ci;
 	uint64_t seq;
+	struct catalog *cat; /* the schema it brought in force, NULL: none; the graph's cache keeps it */
+	size_t n_types;
+	struct dec types; /* what it changed, as its record says */
 	uint32_t n;
 	struct node_delta {
 		uint32_t table;
@@ -37,7 +40,8 @@ struct state {
 	struct arena arena;
 	struct table **tables;
 	uint32_t n_tables, cap_tables;
-	struct commit_info base; /* the commit the state starts at */
+	struct commit_info base;  /* the commit the state starts at */
+	struct catalog *base_cat; /* in force then; the graph's cache keeps it */
 	struct tmeta *base_metas;
 	uint32_t n_base;
 	uint64_t base_seq;
@@ -102,6 +106,13 @@ void binding_put(struct binding *b);
 struct snapshot *snapshot_new(struct state *st, struct binding *bind, const struct commit_info *ci, uint32_t n);
 /* The snapshot of an earlier version of the state, under the current schema @bind; NULL when the state does not reach back. */
 struct snapshot *state_at(struct state *st, uint64_t version, struct binding *bind);
+
+/* The commit of a version the state was brought to by it, NULL for the base and what lies outside. Under the branch's lock. */
+const struct commit_node *state_node(const struct state *st, uint64_t version);
+/* The schema in force at a version of the state. Under the branch's lock. */
+struct catalog *state_catalog(const struct state *st, uint64_t version);
+/* The snapshot of @node's commit, given the one before it; under the schema @cat. */
+struct snapshot *state_after(const struct snapshot *before, const struct commit_node *node, struct catalog *cat);
 
 /*
  * Apply one decoded commit on top of @prev (NULL: genesis). @label: name of the branch it is on, NULL for main.

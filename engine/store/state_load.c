@@ -109,11 +109,11 @@ int log_apply(struct graph *g, const char *branch_id, const char *label, uint64_
 	return rc == 1 ? 0 : rc;
 }
 
-static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint64_t upto, struct snapshot **out,
-		     struct load_stats *stats, struct err *e);
+static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint64_t from, uint64_t upto,
+		     struct snapshot **out, struct load_stats *stats, struct err *e);
 
 /* The state a branch's own log builds on: its newest checkpoint, or its fork point. */
-static int load_base(struct graph *g, const struct lineage *l, uint32_t i, uint64_t upto, struct snapshot **out,
+static int load_base(struct graph *g, const struct lineage *l, uint32_t i, uint64_t from, struct snapshot **out,
 		     struct load_stats *stats, struct err *e)
 {
 	struct load_stats inherited;
@@ -121,25 +121,25 @@ static int load_base(struct graph *g, const struct lineage *l, uint32_t i, uint6
 
 	memset(stats, 0, sizeof(*stats));
 	stats->next_seq = 1;
-	rc = checkpoint_load(g, l->step[i].id, upto, out, &stats->next_seq, e);
+	rc = checkpoint_load(g, l->step[i].id, from, out, &stats->next_seq, e);
 	if (rc == -ENOENT) {
 		err_clear(e);
-		return i + 1 < l->n ? load_step(g, l, i + 1, l->step[i + 1].upto, out, &inherited, e) : 0;
+		return i + 1 < l->n ? load_step(g, l, i + 1, from, l->step[i + 1].upto, out, &inherited, e) : 0;
 	}
 	if (!rc)
 		stats->ckpt_version = (*out)->version;
 	return rc;
 }
 
-static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint64_t upto, struct snapshot **out,
-		     struct load_stats *stats, struct err *e)
+static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint64_t from, uint64_t upto,
+		     struct snapshot **out, struct load_stats *stats, struct err *e)
 {
 	struct state *st;
 	int rc;
 
 	if (i + 1 < l->n && upto <= l->step[i + 1].upto)
-		return load_step(g, l, i + 1, upto, out, stats, e);
-	rc = load_base(g, l, i, upto, out, stats, e);
+		return load_step(g, l, i + 1, from, upto, out, stats, e);
+	rc = load_base(g, l, i, from, out, stats, e);
 	if (rc || (*out && (*out)->version == upto)) /* the records behind it may be gone */
 		return rc;
 	st = *out ? state_get((*out)->st) : state_new(g);
@@ -148,10 +148,10 @@ static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint6
 	return rc;
 }
 
-static int load_once(struct graph *g, const struct lineage *l, uint64_t upto, struct snapshot **out,
+static int load_once(struct graph *g, const struct lineage *l, uint64_t from, uint64_t upto, struct snapshot **out,
 		     struct load_stats *stats, struct err *e)
 {
-	int rc = load_step(g, l, 0, upto, out, stats, e);
+	int rc = load_step(g, l, 0, from, upto, out, stats, e);
 
 	if (rc) {
 		snapshot_put(*out);
@@ -164,16 +164,16 @@ static int load_once(struct graph *g, const struct lineage *l, uint64_t upto, st
  * A cleanup of another process may delete the checkpoint, the segments or the records that are being read; before it does, it has
  * written a newer checkpoint of what is kept. So look again.
  */
-int state_load(struct graph *g, const struct lineage *l, uint64_t upto, struct snapshot **out, struct load_stats *stats,
-	       struct err *e)
+int state_load(struct graph *g, const struct lineage *l, uint64_t from, uint64_t upto, struct snapshot **out,
+	       struct load_stats *stats, struct err *e)
 {
 	int rc;
 
 	*out = NULL;
-	rc = load_once(g, l, upto, out, stats, e);
+	rc = load_once(g, l, from, upto, out, stats, e);
 	for (int i = 0; rc && i < LOAD_RETRIES; i++) {
 		err_clear(e);
-		rc = load_once(g, l, upto, out, stats, e);
+		rc = load_once(g, l, from, upto, out, stats, e);
 	}
 	if (rc == -ENOENT && e && e->code == ERR_NOT_FOUND)
 		err_prefix(e, "the state of branch '%s' cannot be put together from its checkpoints and its log: ",

@@ -252,6 +252,10 @@ int graph_load(struct graph *g, const struct load_opts *opts, read_fn read, void
  */
 int export_check_types(const struct snapshot *s, const char *const *types, size_t n, struct err *e);
 int graph_export(struct snapshot *s, const char *const *types, size_t n, write_fn write, void *arg, struct err *e);
+enum { EXPORT_NODES = 1, EXPORT_EDGES = 2 };
+/* The same for a set of kinds; 0: both. */
+int graph_export_kinds(struct snapshot *s, unsigned kinds, const char *const *types, size_t n, write_fn write,
+		       void *arg, struct err *e);
 
 /* --- schema ------------------------------------------------------------------------------------- */
 

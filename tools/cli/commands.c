@@ -118,6 +118,40 @@ static const struct flag export_flags[] = {
 	{ .name = "jsonl", .hidden = true, .help = "Deprecated, no effect" },
 	END
 };
+static const char *const kinds[] = { "node", "edge", NULL };
+static const char *const ops[] = { "insert", "update", "delete", NULL };
+
+#define FLAG_LIMIT                                                                              \
+	{                                                                                       \
+		.name = "limit", .value = "N", .number = true, .help = "Changes of one request" \
+	}
+#define FLAGS_FILTER                                                                                            \
+	{ .name = "kind", .value = "KIND", .set = kinds, .repeat = true, .help = "Only nodes, or only edges" }, \
+		{ .name = "type", .value = "TYPE", .repeat = true, .help = "Only this type" },                  \
+	{                                                                                                       \
+		.name = "op", .value = "OP", .set = ops, .repeat = true, .help = "Only these changes"           \
+	}
+
+static const struct flag commit_changes_flags[] = {
+	FLAG_URI,     FLAG_LIMIT, { .name = "page-token", .value = "TOKEN", .help = "Only the page behind this one" },
+	FLAGS_FILTER, FLAG_JSON,  END
+};
+static const struct flag poll_flags[] = {
+	FLAG_URI,
+	FLAG_BRANCH,
+	{ .name = "cursor", .value = "CURSOR", .help = "Go on behind an earlier poll" },
+	{ .name = "start", .value = "START", .help = "now (default), beginning or after:<commit_id>" },
+	FLAG_LIMIT,
+	FLAGS_FILTER,
+	FLAG_JSON,
+	END
+};
+static const char *const poll_exclude[] = { "cursor", "start", NULL };
+static const struct flag baseline_flags[] = {
+	FLAG_URI,     FLAG_BRANCH,
+	FLAGS_FILTER, { .name = "out", .value = "FILE", .required = true, .help = "Where the rows go" },
+	FLAG_JSON,    END
+};
 static const struct flag schema_flags[] = {
 	FLAG_SCHEMA, { .name = "allow-data-loss", .help = "Drops are hard" }, FLAG_JSON, END
 };
@@ -179,6 +213,12 @@ const struct command commands[] = {
 	  "List commits, newest first" },
 	{ "commit", "show", "commit", CAP_ANY, SCOPES_READ, "<COMMIT_ID>", 1, 1, uri_json, NULL, cmd_commit_show,
 	  "Show one commit" },
+	{ "commit", "changes", "commit", CAP_ANY, SCOPES_READ, "<COMMIT_ID>", 1, 1, commit_changes_flags, NULL,
+	  cmd_commit_changes, "Show what a commit changed" },
+	{ "changes", "poll", "changes poll", CAP_ANY, SCOPES_READ, "", 0, 0, poll_flags, poll_exclude, cmd_changes_poll,
+	  "Show what new commits changed" },
+	{ "changes", "baseline", "changes baseline", CAP_ANY, SCOPES_READ, "", 0, 0, baseline_flags, NULL,
+	  cmd_changes_baseline, "Store a snapshot and the cursor that goes on behind it" },
 	{ "schema", "plan", "schema plan", CAP_DIRECT, SCOPE_STORE | SCOPE_PROFILE, "[URI]", 0, 1, schema_flags, NULL,
 	  cmd_schema_plan, "Show what a schema change would do" },
 	{ "schema", "apply", "schema apply", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, schema_flags, NULL, cmd_schema_apply,
