@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
@@ -488,7 +490,6 @@ int http_start(const struct http_options *o, const struct http_app *app, void *c
 	}
 	if (rc) {
 		close(o->listen_fd);
-		s->o.listen_fd = -1;
 		http_stop(s);
 		return rc;
 	}
@@ -496,12 +497,27 @@ int http_start(const struct http_options *o, const struct http_app *app, void *c
 	return 0;
 }
 
+/*
+ * New connections are refused from here on. The library's own way, MHD_quiesce_daemon, aborts now and then: in 0.9.75 it does not
+ * expect that a loop has taken the descriptor out of its epoll set just before. So the descriptor gets another socket, to which
+ * nobody connects; the old one is closed, and with it its places in the epoll sets.
+ */
+static void stop_listening(int fd)
+{
+	struct sockaddr_un nowhere = { .sun_family = AF_UNIX }; /* the kernel picks a name */
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (s < 0 || bind(s, (struct sockaddr *)&nowhere, sizeof(nowhere.sun_family)) || listen(s, 1) ||
+	    dup3(s, fd, O_CLOEXEC) < 0)
+		shutdown(fd, SHUT_RDWR); /* the loops are busy until they end, but nobody comes in */
+	if (s >= 0)
+		close(s);
+}
+
 void http_drain(struct http_server *s)
 {
 	atomic_store(&s->draining, true);
-	MHD_quiesce_daemon(s->daemon);
-	/* new connections are refused from here on; the descriptor lives until the loops are gone */
-	shutdown(s->o.listen_fd, SHUT_RDWR);
+	stop_listening(s->o.listen_fd);
 	reaper_close_idle(s->reaper);
 	pthread_mutex_lock(&s->lock);
 	while (atomic_load(&s->n_exchanges))
@@ -514,10 +530,8 @@ void http_stop(struct http_server *s)
 	if (!s)
 		return;
 	if (s->daemon)
-		MHD_stop_daemon(s->daemon);
+		MHD_stop_daemon(s->daemon); /* closes the listening socket */
 	reaper_free(s->reaper);
-	if (s->o.listen_fd >= 0)
-		close(s->o.listen_fd);
 	pthread_cond_destroy(&s->quiet);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

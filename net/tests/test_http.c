@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP side alone: a small application, raw sockets on loopback. */
+#include <errno.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -135,13 +136,21 @@ static void stop(void)
 
 /* --- the client ------------------------------------------------------------------------------------------------ */
 
-static int dial(void)
+/* 0, or the errno of the refusal. */
+static int try_dial(int *fd)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
+	*fd = socket(AF_INET, SOCK_STREAM, 0);
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	CHECK(!connect(fd, (struct sockaddr *)&a, sizeof(a)));
+	return connect(*fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? errno : 0;
+}
+
+static int dial(void)
+{
+	int fd;
+
+	CHECK_INT(try_dial(&fd), 0);
 	return fd;
 }
 
@@ -303,7 +312,7 @@ static void *drain_thread(void *arg)
 static void drain_lets_requests_finish(void)
 {
 	pthread_t t;
-	int fd, idle;
+	int fd, idle, late;
 
 	start(0, 0, 0);
 	idle = dial();
@@ -316,7 +325,9 @@ static void drain_lets_requests_finish(void)
 	while (!n_open)
 		sched_yield();
 	pthread_create(&t, NULL, drain_thread, NULL);
-	CHECK(receive(idle, NULL)); /* idle connections are closed */
+	CHECK(receive(idle, NULL));		  /* idle connections are closed */
+	CHECK_INT(try_dial(&late), ECONNREFUSED); /* and new ones refused */
+	close(late);
 	SAY(fd, "cd");
 	CHECK(receive(fd, NULL));
 	CHECK_HAS(got, "HTTP/1.1 200");
