@@ -139,7 +139,7 @@ static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint6
 
 	if (i + 1 < l->n && upto <= l->step[i + 1].upto)
 		return load_step(g, l, i + 1, from, upto, out, stats, e);
-	rc = load_base(g, l, i, from, out, stats, e);
+	rc = load_base(g, l, i, from < upto ? from : upto, out, stats, e);
 	if (rc || (*out && (*out)->version == upto)) /* the records behind it may be gone */
 		return rc;
 	st = *out ? state_get((*out)->st) : state_new(g);

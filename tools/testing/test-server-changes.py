@@ -131,7 +131,7 @@ def _():
         og.eq(doc["cause"]["merged_parent_commit_id"], tip)
 
 
-@og.test("ENG-63 genesis has no parent to compare with; a shape that changed under rows cannot be told, under any filter")
+@og.test("ENG-63 SCH-57 genesis has no parent to compare with; a shape that changed under rows cannot be told, under any filter")
 def _():
     with og.cluster() as c:
         c.load(ROWS[:3])
@@ -193,6 +193,33 @@ def _():
         og.eq(poll(s, "?branch=%20", 400)["error"], "branch name cannot be empty")
         r = poll(s, "?cursor=" + "a" * 4097, 413)
         og.eq(r["resource_limit"], {"resource": "change_continuation_token_encoded_bytes", "limit": 4096, "actual": 4097})
+
+
+@og.test("SCH-57 adding, renaming and dropping a property of a type with rows is a boundary, with none it is not")
+def _():
+    with og.cluster() as c:
+        c.load(ROWS)
+
+        def apply(schema):
+            og.write(c.file("next.pg"), schema)
+            root = c.file("direct.omni")
+            if not os.path.exists(root):
+                shutil.copytree(c.root(), root)
+            og.run("schema", "apply", "--schema", c.file("next.pg"), root)
+            head = og.run("commit", "list", root).out.split()[0]
+            return og.cli("commit", "changes", head, "--uri", root)
+        bed = "    label: String\n"
+        schema = og.SCHEMA
+        for was, now, type_name in ((bed, bed + "    row: I32?\n", None), ("    row: I32?\n", "    line: I32? @rename_from(\"row\")\n", None),
+                                    ("    age: I32?\n", "    years: I32? @rename_from(\"age\")\n", "Plant"),
+                                    ("    years: I32? @rename_from(\"age\")\n", "", "Plant"), ("{ since: Date? }", "", "GrowsNear")):
+            schema = schema.replace(was, now)
+            r = apply(schema)
+            if type_name:
+                og.eq(r.code, 1)
+                og.has(r.err, "cross an unprovable schema boundary at type '%s'" % type_name)
+            else:
+                og.eq((r.code, r.out.count("\n")), (0, 4), repr(r))
 
 
 # --- the feed -----------------------------------------------------------------------------------------------------------------
