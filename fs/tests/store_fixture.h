@@ -19,12 +19,15 @@
 #include <test/check.h>
 
 #include "fs/mem.h"
+#include "fs/sim.h"
 
 struct fx {
 	bool mem, s3;
 	char dir[256]; /* file backend: the scratch directory; the store is "<dir>/root" */
 	char root[300];
 	struct s3_config s3_config;
+	struct store *backing; /* sim: with its world, of which s is a process */
+	struct sim *world;
 	struct store *s;
 };
 
@@ -110,11 +113,44 @@ __attribute__((unused)) static void fx_init(struct fx *x, bool mem)
 	x->s = fx_open_path(x->root, false);
 }
 
+#ifdef CONFIG_FS_SIM
+__attribute__((unused)) static void fx_init_sim(struct fx *x)
+{
+	memset(x, 0, sizeof(*x));
+	x->mem = true;
+	x->backing = fx_open_path("mem://test", false);
+	x->world = sim_new(x->backing, 1, NULL, NULL);
+	x->s = sim_process(x->world, false);
+}
+
+static void fx_done_sim(struct fx *x)
+{
+	if (x->world)
+		sim_free(x->world);
+	store_close(x->backing);
+}
+
+static struct store *fx_again_sim(struct fx *x, bool read_only)
+{
+	return x->world ? sim_process(x->world, read_only) : NULL;
+}
+#else
+static void fx_done_sim(struct fx *x)
+{
+}
+
+static struct store *fx_again_sim(struct fx *x, bool read_only)
+{
+	return NULL;
+}
+#endif
+
 __attribute__((unused)) static void fx_done(struct fx *x)
 {
 	if (x->s3)
 		store_list(x->s, "", NULL, true, fx_delete_key, x->s, NULL);
 	store_close(x->s);
+	fx_done_sim(x);
 	if (!x->mem && !x->s3)
 		nftw(x->dir, fx_rm, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -124,6 +160,8 @@ __attribute__((unused)) static struct store *fx_again(struct fx *x, bool read_on
 {
 	if (x->s3)
 		return fx_open_s3(x, read_only);
+	if (x->world)
+		return fx_again_sim(x, read_only);
 	return x->mem ? store_mem_share(x->s, read_only) : fx_open_path(x->root, read_only);
 }
 

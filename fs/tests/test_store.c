@@ -580,6 +580,21 @@ static void read_only(struct fx *x)
 #define ITEM_S3(name, fn)
 #endif
 
+#ifdef CONFIG_FS_SIM
+#define ON_SIM(fn)                 \
+	static void fn##_sim(void) \
+	{                          \
+		struct fx x;       \
+		fx_init_sim(&x);   \
+		fn(&x);            \
+		fx_done(&x);       \
+	}
+#define ITEM_SIM(name, fn) { name " (sim)", fn##_sim },
+#else
+#define ON_SIM(fn)
+#define ITEM_SIM(name, fn)
+#endif
+
 #define ON_EVERY_BACKEND(fn)        \
 	static void fn##_file(void) \
 	{                           \
@@ -595,6 +610,7 @@ static void read_only(struct fx *x)
 		fn(&x);             \
 		fx_done(&x);        \
 	}                           \
+	ON_SIM(fn)                  \
 	ON_S3(fn)
 
 ON_EVERY_BACKEND(objects)
@@ -677,10 +693,10 @@ static void uris(void)
 	err_clear(&e);
 }
 
-#define EVERYWHERE(name, fn)                             \
-	{ name " (file)", fn##_file }, ITEM_S3(name, fn) \
-	{                                                \
-		name " (mem)", fn##_mem                  \
+#define EVERYWHERE(name, fn)                                                \
+	{ name " (file)", fn##_file }, ITEM_S3(name, fn) ITEM_SIM(name, fn) \
+	{                                                                   \
+		name " (mem)", fn##_mem                                     \
 	}
 
 CHECK_MAIN("fs/store", { "URIs are resolved, an unbuilt backend names its symbol", uris },
