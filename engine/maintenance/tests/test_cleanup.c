@@ -581,6 +581,68 @@ static void beside_others(void)
 	rig_close(&r);
 }
 
+struct find_history {
+	bool list; /* a list of commits, not the object that says what is kept */
+	char key[256];
+};
+
+static int is_history(void *arg, const char *key, const struct store_stat *st)
+{
+	struct find_history *f = arg;
+
+	if (f->list == str_ends(str_from(key), STR(".json")))
+		return 0;
+	snprintf(f->key, sizeof(f->key), "%s", key);
+	return 1;
+}
+
+/* What says what was removed is damaged: the head goes on; the past, the list and the next cleanup are refused by the object's name. */
+static void damaged_history(bool list)
+{
+	struct find_history f = { .list = list };
+	struct commits cs = { 0 };
+	struct snapshot *s = NULL;
+	struct err e = ERR_INIT;
+	struct store_object o;
+	char *before, *after;
+	struct rig r;
+
+	rig_open(&r);
+	for (int i = 0; i < 4; i++)
+		series_commit(r.g, NULL, i);
+	CHECK_OK(graph_commits(r.g, NULL, on_commit, &cs, ep));
+	cleanup(r.g, &keep_1);
+	CHECK(store_list(r.s, "history", NULL, true, is_history, &f, NULL) == 1);
+	CHECK_OK(store_get(r.s, f.key, 1u << 20, &o, ep));
+	for (size_t at = 0; at < o.n; at += 7) {
+		((char *)o.data)[at] ^= 1;
+		CHECK_OK(store_put(r.s, f.key, o.data, o.n, ep));
+		((char *)o.data)[at] ^= 1;
+		rig_reopen(&r);
+		before = contents(r.s);
+		CHECK(graph_snapshot(r.g, NULL, cs.id[cs.n - 1], &s, &e) < 0);
+		CHECK_INT(e.code, ERR_STORAGE);
+		CHECK_HAS(err_msg(&e), f.key);
+		CHECK(graph_commits(r.g, NULL, on_commit, &cs, &e) < 0);
+		CHECK_HAS(err_msg(&e), f.key);
+		refused(r.g, &keep_3, ERR_STORAGE, f.key);
+		after = contents(r.s);
+		CHECK_STR(after, before);
+		free(before);
+		free(after);
+		CHECK_INT(count_of(r.g, NULL, "P") > 0, 1);
+	}
+	store_object_free(&o);
+	err_clear(&e);
+	rig_close(&r);
+}
+
+static void damaged(void)
+{
+	damaged_history(false);
+	damaged_history(true);
+}
+
 /* A branch whose newest commits are mostly inherited, far below the range that main keeps. */
 static void many_inherited(void)
 {
@@ -630,5 +692,6 @@ CHECK_MAIN("engine/cleanup",
 	   { "ENG-69 a kept commit inside a record of several", group_commits },
 	   { "ENG-73 segments of removed versions go at once", segments_go },
 	   { "SCH-16 after cleanup nothing of dropped types and properties is left", drops },
+	   { "ENG-69 damaged objects of the history are refused by name", damaged },
 	   { "ENG-73 the newest commits of a branch stay when it inherits them", many_inherited },
 	   { "ENG-73 cleanup beside writers and new branches", beside_others }, )
