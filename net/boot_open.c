@@ -2,6 +2,7 @@
 /* Steps 8 and 9 of the boot: policies, opening, registration (spec/server.md 2.4 - 2.6). */
 #include <pthread.h>
 
+#include <omnigraph/blob.h>
 #include <omnigraph/embed.h>
 #include <omnigraph/policy.h>
 
@@ -38,6 +39,17 @@ static int check_blob_policy(const struct serving_graph *g, struct err *e)
 			return err_set(e, ERR_BAD_REQUEST, "server-safe external Blob base may not use file://: '%s'",
 				       g->blob_bases[i].uri);
 	return 0;
+}
+
+/* A server keeps the bases that are safe for it (spec/engine.md 14.3). The caller frees out->bases. */
+static void take_blob_policy(const struct serving_graph *g, struct blob_policy *out)
+{
+	struct blob_base *bases = mem_calloc(g->n_blob_bases + 1, sizeof(*bases));
+
+	*out = (struct blob_policy){ .bases = bases };
+	for (size_t i = 0; i < g->n_blob_bases; i++)
+		if (g->blob_bases[i].server_safe)
+			bases[out->n++] = (struct blob_base){ g->blob_bases[i].uri, true };
 }
 
 static void advise(struct boot *b, struct boot_graph *bg, const struct stored_query *q)
@@ -95,16 +107,20 @@ static int open_graph(struct boot *b, struct boot_graph *bg, struct err *e)
 	struct graph_open_opts opts = { .mutation_max_bytes = b->o->mutation_max_bytes,
 					.embedder = bg->g.embedder,
 					.logger = b->o->logger };
+	struct blob_policy blobs;
 	int rc = graph_id_check(str_from(bg->g.id), e);
 
 	if (!rc)
 		rc = check_blob_policy(bg->applied, e);
+	take_blob_policy(bg->applied, &blobs);
+	opts.blobs = &blobs;
 	if (!rc)
 		rc = graph_open(bg->applied->root, &opts, &bg->g.graph, e);
 	if (!rc)
 		rc = check_queries(b, bg, e);
 	if (!rc && bg->policy)
 		rc = compile_policy(bg->policy, POLICY_GRAPH, "this graph", e);
+	free((void *)(uintptr_t)blobs.bases);
 	return rc;
 }
 

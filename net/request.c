@@ -2,6 +2,8 @@
 /* The pipeline of spec/server.md 4.1 around the operations, and the life of a request. */
 #include <inttypes.h>
 
+#include <omnigraph/blob.h>
+
 #include "net/body.h"
 #include "net/server.h"
 
@@ -44,6 +46,7 @@ static void request_reset(struct request *r)
 	struct server *srv = r->srv;
 
 	err_clear(&r->err);
+	blob_close(r->blob);
 	memset(r, 0, sizeof(*r));
 	if (arena.total > SPARE_BUFFER)
 		arena_free(&arena);
@@ -110,6 +113,10 @@ void request_answer(struct request *r, int rc)
 	reply->status = rc ? error_reply(r) : r->status ? r->status : 200;
 	reply->content_type = "application/json";
 	reply->body = sb_str(&r->out);
+	if (!rc && (r->answer_type || r->answer_empty || reply->status == 304)) {
+		reply->content_type = r->answer_type;
+		reply->body = r->answer;
+	}
 	if (rc) {
 		reply->n_headers = 0;
 		log_fault(r, reply->status);

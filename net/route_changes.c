@@ -93,6 +93,19 @@ static const char *value_of(const struct query_list *l)
 	return l->n ? l->values[0].s : NULL;
 }
 
+/*
+ * Nothing of the storage shows on these routes (spec/server.md 5.2): what is not an answer of the feed itself is an internal error, and
+ * the log has it.
+ */
+int redact_changes(struct request *r, int rc)
+{
+	if (!rc || err_http_status(r->err.code) < 500)
+		return rc;
+	log_kv(r->srv->logger, LOG_ERROR, "omnigraph::request", "changes not delivered", "graph", r->graph->id, "error",
+	       err_msg(&r->err), NULL);
+	return err_set(&r->err, ERR_INTERNAL, "internal error while reading changes");
+}
+
 /* --- one commit --------------------------------------------------------------------------------------------------------- */
 
 int check_commit_changes(struct request *r)
@@ -124,9 +137,10 @@ int route_commit_changes(struct request *r)
 
 	if (!rc)
 		rc = may_read_commit(r);
-	return rc ? rc
-		  : graph_commit_changes(r->graph->graph, r->capture.s, &c.filter, &c.limits, value_of(&c.p[P_TOKEN]),
-					 &r->out, &r->err);
+	if (!rc)
+		rc = graph_commit_changes(r->graph->graph, r->capture.s, &c.filter, &c.limits, value_of(&c.p[P_TOKEN]),
+					  &r->out, &r->err);
+	return redact_changes(r, rc);
 }
 
 /* --- the feed ----------------------------------------------------------------------------------------------------------- */
@@ -161,5 +175,7 @@ int route_poll_changes(struct request *r)
 
 	if (!rc)
 		rc = authorize(r, "read", branch, NULL);
-	return rc ? rc : graph_changes(r->graph->graph, branch, &c.filter, &at, &c.limits, &r->out, &r->err);
+	if (!rc)
+		rc = graph_changes(r->graph->graph, branch, &c.filter, &at, &c.limits, &r->out, &r->err);
+	return redact_changes(r, rc);
 }

@@ -316,5 +316,5 @@ int route_baseline(struct request *r)
 		rc = change_ops(&ops, &filter.ops, &r->err);
 	if (!rc)
 		rc = open_stream(r, f, &filter, true, &s);
-	return rc ? rc : run_stream(r, s);
+	return rc ? redact_changes(r, rc) : run_stream(r, s);
 }

@@ -24,6 +24,7 @@
 #include "net/revision.h"
 #include "net/router.h"
 
+struct blob;
 struct policy_engine;
 struct export_budget;
 struct upload;
@@ -68,6 +69,11 @@ struct request {
 	struct strbuf body; /* as received */
 	uint64_t ignored;   /* bytes of a body that nothing asked for */
 	struct strbuf out;  /* the answer */
+	/* instead of out: bytes of another type, from where they lie; or none */
+	const char *answer_type;
+	struct str answer;
+	bool answer_empty;
+	struct blob *blob; /* what answer points into */
 	struct err err;
 	unsigned status;	      /* of the answer; 0: 200, or what err says */
 	const char *code;	      /* wire code when status overrides err */
@@ -170,7 +176,9 @@ int check_commit_changes(struct request *r);
 int route_commit_changes(struct request *r);
 int check_poll_changes(struct request *r);
 int route_poll_changes(struct request *r);
-/* route_absent.c */
-int route_absent(struct request *r);
+int redact_changes(struct request *r, int rc);
+/* route_blob.c */
+int check_blob(struct request *r);
+int route_blob(struct request *r);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <omnigraph/map.h>
 
+#include "engine/blob/blob_ingest.h"
 #include "engine/load/record.h"
 #include "engine/index/unique.h"
 #include "engine/store/graph_priv.h"
@@ -12,6 +13,7 @@
 struct load_job {
 	struct load_batch batch;
 	const struct load_opts *opts;
+	const struct blob_policy *blobs;
 };
 
 static int key_conflict(const struct type *t, struct str id, struct err *e)
@@ -146,6 +148,9 @@ static int stage_all(struct load_job *j, struct txn *t, const struct catalog *c,
 static int load_prepare(void *arg, struct txn *t, struct err *e)
 {
 	struct load_job *j = arg;
+	struct blob_ingest in = { .policy = j->blobs,
+				  .arena = &j->batch.arena,
+				  .keep = j->opts->mode == LOAD_OVERWRITE };
 	const struct catalog *c = snapshot_catalog(txn_base(t));
 	int rc = 0;
 
@@ -161,7 +166,8 @@ static int load_prepare(void *arg, struct txn *t, struct err *e)
 		return rc;
 	}
 	txn_force_commit(t);
-	return stage_all(j, t, c, e);
+	rc = stage_all(j, t, c, e);
+	return rc ? rc : blob_ingest(t, &in, e);
 }
 
 static void count_types(const struct load_batch *b, struct load_result *out)
@@ -203,7 +209,7 @@ static int fork_if_missing(struct graph *g, const struct load_opts *opts, const 
 static int run_load(struct graph *g, const struct load_opts *opts, const char *branch, read_fn read, void *arg,
 		    struct load_result *out, struct err *e)
 {
-	struct load_job job = { .opts = opts };
+	struct load_job job = { .opts = opts, .blobs = &g->blobs };
 	struct write_req req = { .branch = branch,
 				 .actor = opts->write.actor,
 				 .expected_head = opts->write.expected_head,

@@ -159,43 +159,22 @@ static int run_insert(struct mutation *m, const struct stmt *st, const struct ty
 
 /* --- external blobs ---------------------------------------------------------------------------- */
 
-static bool is_new_uri(const struct mutation *m, const struct val *v)
+static bool is_new_uri(void *arg, const struct val *v)
 {
-	if (v->kind != VAL_BLOB || v->flags != VAL_BLOB_URI)
-		return false;
+	const struct mutation *m = arg;
+
 	for (uint32_t i = 0; i < m->n_uris; i++)
 		if (m->uris[i] == v->s)
 			return true;
 	return false;
 }
 
-static int check_row_uris(const struct mutation *m, const struct type *ty, const struct row_image *row, struct err *e)
-{
-	for (uint32_t i = 0; i < ty->n_props; i++)
-		if (is_new_uri(m, &row->vals[i]))
-			return err_set(e, ERR_BLOB_POLICY,
-				       "external blob URI '%.*s' is not allowed: new external Blob URI ingress is "
-				       "denied for this graph",
-				       STR_ARG(val_text(&row->vals[i])));
-	return 0;
-}
-
 /* A URI overwritten later in the query does not count (spec/engine.md 14.3); one that a row held before is carried. */
-static int check_uris(const struct mutation *m, struct err *e)
+static int ingest_uris(struct mutation *m, struct err *e)
 {
-	for (uint32_t i = 0; m->n_uris && i < m->c->n_types; i++) {
-		const struct row_image *row;
-		struct txn_iter it;
+	struct blob_ingest in = { .policy = m->blobs, .arena = m->a, .is_new = is_new_uri, .arg = m };
 
-		txn_iter_init(&it, m->t, &m->c->types[i]);
-		for (enum staged_kind k; (k = txn_iter_next(&it, NULL, &row)) != STAGED_NONE;) {
-			int rc = k == STAGED_PUT ? check_row_uris(m, &m->c->types[i], row, e) : 0;
-
-			if (rc)
-				return rc;
-		}
-	}
-	return 0;
+	return m->n_uris ? blob_ingest(m->t, &in, e) : 0;
 }
 
 /* --- one attempt ------------------------------------------------------------------------------- */
@@ -238,13 +217,15 @@ static int prepare(void *arg, struct txn *t, struct err *e)
 	struct mutation *m = arg;
 	int rc;
 
-	*m = (struct mutation){ .q = m->q, .params = m->params, .t = t, .base = txn_base(t), .a = txn_arena(t) };
+	*m = (struct mutation){
+		.q = m->q, .params = m->params, .blobs = m->blobs, .t = t, .base = txn_base(t), .a = txn_arena(t)
+	};
 	m->c = snapshot_catalog(m->base);
 	m->env = (struct const_env){ m->q, m->params, txn_now_ms(t) };
 	rc = check_schema(m, e);
 	for (uint32_t i = 0; !rc && i < m->q->decl.n_stmts; i++)
 		rc = run_stmt(m, &m->q->decl.stmts[i], e);
-	return rc ? rc : check_uris(m, e);
+	return rc ? rc : ingest_uris(m, e);
 }
 
 /* --- before any I/O ---------------------------------------------------------------------------- */
@@ -287,7 +268,7 @@ static int check_key_updates(const struct query_decl *d, struct err *e)
 static int run(struct graph *g, const struct query *q, const struct val *params, const char *branch,
 	       const struct write_opts *opts, struct mutation_result *out, struct err *e)
 {
-	struct mutation m = { .q = q, .params = params };
+	struct mutation m = { .q = q, .params = params, .blobs = &g->blobs };
 	struct write_req req = {
 		.branch = branch,
 		.actor = opts->actor,

@@ -4,11 +4,13 @@
 #define ENGINE_QUERY_MUTATE_H
 
 #include "convert.h"
+#include "engine/blob/blob_ingest.h"
 #include "engine/store/txn.h"
 
 struct mutation {
 	const struct query *q;
 	const struct val *params;
+	const struct blob_policy *blobs;
 	uint64_t nodes, edges; /* affected */
 	/* one attempt */
 	struct txn *t;

@@ -233,6 +233,25 @@ int graph_catalog(struct graph *g, const char *digest, struct catalog **out, str
 
 /* --- open and close -------------------------------------------------------------------------------- */
 
+static void copy_blob_policy(struct graph *g, const struct blob_policy *p)
+{
+	struct blob_base *bases;
+
+	if (!p || !p->n)
+		return;
+	bases = mem_calloc(p->n, sizeof(*bases));
+	for (size_t i = 0; i < p->n; i++)
+		bases[i] = (struct blob_base){ mem_strdup(p->bases[i].uri), p->bases[i].server_safe };
+	g->blobs = (struct blob_policy){ p->n, bases };
+}
+
+static void free_blob_policy(struct graph *g)
+{
+	for (size_t i = 0; i < g->blobs.n; i++)
+		free((char *)(uintptr_t)g->blobs.bases[i].uri);
+	free((void *)(uintptr_t)g->blobs.bases);
+}
+
 static void take_opts(struct graph *g, const struct graph_open_opts *o)
 {
 	g->mutation_max = LIMIT_MUTATION_BYTES;
@@ -245,6 +264,7 @@ static void take_opts(struct graph *g, const struct graph_open_opts *o)
 	g->policy = o->policy;
 	g->policy_ctx = o->policy_ctx;
 	g->logger = o->logger;
+	copy_blob_policy(g, o->blobs);
 	if (!strcmp(g->store->ops->scheme, "s3"))
 		g->head_max_age_ms = o->head_max_age_ms;
 }
@@ -345,6 +365,7 @@ void graph_close(struct graph *g)
 	pthread_cond_destroy(&g->worker_wake);
 	if (g->own_store)
 		store_close(g->store);
+	free_blob_policy(g);
 	free(g->uri);
 	free(g);
 }

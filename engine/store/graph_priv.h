@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include <omnigraph/blob.h>
 #include <omnigraph/catalog.h>
 #include <omnigraph/graph.h>
 #include <omnigraph/limits.h>
@@ -89,6 +90,7 @@ struct graph {
 	const struct graph_policy_ops *policy;
 	void *policy_ctx;
 	struct logger *logger;
+	struct blob_policy blobs; /* of its own */
 	struct seg_cache segs;
 	pthread_mutex_t lock;
 	struct branch *main, *branches; /* branches: all but main */

@@ -27,6 +27,7 @@ struct snapshot;
 struct query;
 struct embedder;
 struct store;
+struct blob_policy;
 
 /* --- policy hook (spec/engine.md 17) ----------------------------------------------------------- */
 
@@ -45,6 +46,8 @@ struct graph_open_opts {
 	const struct graph_policy_ops *policy; /* NULL: everything is allowed */
 	void *policy_ctx;
 	struct logger *logger; /* borrowed, may be NULL */
+	/* where external blob references of loads and mutations may point (blob.h); copied; NULL: new ones are denied */
+	const struct blob_policy *blobs;
 	/* s3 only: a read may use a head looked up at most this long ago (spec README 7); 0: every read asks the store */
 	uint32_t head_max_age_ms;
 };

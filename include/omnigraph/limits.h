@@ -6,14 +6,17 @@
 #ifndef OMNIGRAPH_LIMITS_H
 #define OMNIGRAPH_LIMITS_H
 
-#define LIMIT_JSON_DEPTH 128		    /* server.md 4.4 */
-#define LIMIT_BODY_BYTES (1u << 20)	    /* server.md 4.4; OMNIGRAPH_BODY_MAX_BYTES */
-#define LIMIT_LOAD_BODY_BYTES (32u << 20)   /* server.md 4.4; OMNIGRAPH_LOAD_BODY_MAX_BYTES */
-#define LIMIT_LOAD_LINE_BYTES (32u << 20)   /* engine.md 18 graph_batch_line_bytes */
-#define LIMIT_LOAD_LINE_SLOTS 131072u	    /* engine.md 18 graph_batch_json_structural_slots */
-#define LIMIT_MUTATION_BYTES (256ull << 20) /* spec README 5; OMNIGRAPH_MUTATION_MAX_BYTES */
-#define LIMIT_BLOB_INPUT_BYTES (32u << 20)  /* engine.md 18 decoded blob input bytes */
-#define LIMIT_BLOB_URI_BYTES (64u << 10)    /* engine.md 18 external Blob URI bytes */
+#define LIMIT_JSON_DEPTH 128		       /* server.md 4.4 */
+#define LIMIT_BODY_BYTES (1u << 20)	       /* server.md 4.4; OMNIGRAPH_BODY_MAX_BYTES */
+#define LIMIT_LOAD_BODY_BYTES (32u << 20)      /* server.md 4.4; OMNIGRAPH_LOAD_BODY_MAX_BYTES */
+#define LIMIT_LOAD_LINE_BYTES (32u << 20)      /* engine.md 18 graph_batch_line_bytes */
+#define LIMIT_LOAD_LINE_SLOTS 131072u	       /* engine.md 18 graph_batch_json_structural_slots */
+#define LIMIT_MUTATION_BYTES (256ull << 20)    /* spec README 5; OMNIGRAPH_MUTATION_MAX_BYTES */
+#define LIMIT_BLOB_INPUT_BYTES (32u << 20)     /* engine.md 18 decoded blob input bytes */
+#define LIMIT_BLOB_URI_BYTES (64u << 10)       /* engine.md 18 external Blob URI bytes */
+#define LIMIT_BLOB_URI_CELLS 8192	       /* engine.md 18 external Blob reference cells */
+#define LIMIT_BLOB_URI_TOTAL_BYTES (32u << 20) /* engine.md 18 external Blob URI metadata bytes */
+#define LIMIT_BLOB_SOURCE_BYTES (32u << 20) /* engine.md 18 external Blob object bytes, and of all of them together */
 #define LIMIT_BLOB_RANGE_BYTES (4u << 20)   /* engine.md 18 Blob read range bytes */
 #define LIMIT_CHANGE_TOKEN_BYTES 4096u	    /* engine.md 13.4 */
 #define LIMIT_WRITE_ATTEMPTS 33		    /* engine.md 10.2 */

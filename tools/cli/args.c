@@ -81,27 +81,28 @@ static const char *shown(const struct flag *f, struct arena *a)
 	return f->value ? arena_printf(a, "--%s <%s>", f->name, f->value) : arena_printf(a, "--%s", f->name);
 }
 
+static int check_set(struct invocation *inv, const char *const *set, const char *value, const char *where)
+{
+	struct strbuf list = STRBUF_INIT;
+	int rc;
+
+	for (size_t i = 0; set[i]; i++)
+		if (!strcmp(set[i], value))
+			return 0;
+	for (size_t i = 0; set[i]; i++)
+		sb_addf(&list, "%s%s", i ? ", " : "", set[i]);
+	rc = usage_error(inv->cmd, "invalid value '%s' for '%s' [possible values: %s]", value, where, list.s);
+	sb_free(&list);
+	return rc;
+}
+
 static int check_value(struct invocation *inv, const struct flag *f, const char *value)
 {
 	uint64_t n;
 
 	if ((f->number && !str_to_u64(str_from(value), &n)) || (f->pair && !strchr(value, '=')))
 		return usage_error(inv->cmd, "invalid value '%s' for '%s'", value, shown(f, &inv->arena));
-	if (f->set) {
-		struct strbuf list = STRBUF_INIT;
-		int rc;
-
-		for (size_t i = 0; f->set[i]; i++)
-			if (!strcmp(f->set[i], value))
-				return 0;
-		for (size_t i = 0; f->set[i]; i++)
-			sb_addf(&list, "%s%s", i ? ", " : "", f->set[i]);
-		rc = usage_error(inv->cmd, "invalid value '%s' for '%s' [possible values: %s]", value,
-				 shown(f, &inv->arena), list.s);
-		sb_free(&list);
-		return rc;
-	}
-	return 0;
+	return f->set ? check_set(inv, f->set, value, shown(f, &inv->arena)) : 0;
 }
 
 static int take_flag(struct invocation *inv, const struct flag *f, const char *value)
@@ -249,6 +250,8 @@ static int take_positional(struct invocation *inv, const char *word)
 	if ((int)inv->n_pos >= inv->cmd->max_pos)
 		return usage_error(inv->cmd, "unexpected argument '%s' found", word);
 	inv->pos[inv->n_pos++] = word;
+	if (inv->n_pos == 1 && inv->cmd->first_set)
+		return check_set(inv, inv->cmd->first_set, word, inv->cmd->positionals);
 	return 0;
 }
 

@@ -45,7 +45,8 @@ struct command {
 	const char *const *exclude; /* pairs of flag names that exclude each other, NULL-terminated */
 	int (*run)(struct invocation *inv);
 	const char *help;
-	bool writes; /* as somebody: a server takes the actor from the token instead of --as */
+	const char *const *first_set; /* possible values of the first positional, NULL-terminated; NULL: any */
+	bool writes;		      /* as somebody: a server takes the actor from the token instead of --as */
 };
 
 extern const struct command commands[];
@@ -168,6 +169,8 @@ int cmd_init(struct invocation *inv);
 int cmd_schema_show(struct invocation *inv);
 int cmd_schema_plan(struct invocation *inv);
 int cmd_schema_apply(struct invocation *inv);
+int cmd_blob_get(struct invocation *inv);
+int cmd_blob_stat(struct invocation *inv);
 int cmd_commit_list(struct invocation *inv);
 int cmd_commit_show(struct invocation *inv);
 int cmd_commit_changes(struct invocation *inv);

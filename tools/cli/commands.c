@@ -136,6 +136,19 @@ static const struct flag commit_changes_flags[] = {
 	FLAG_URI,     FLAG_LIMIT, { .name = "page-token", .value = "TOKEN", .help = "Only the page behind this one" },
 	FLAGS_FILTER, FLAG_JSON,  END
 };
+static const char *const entities[] = { "node", "edge", NULL };
+static const struct flag blob_get_flags[] = {
+	FLAG_BRANCH,
+	{ .name = "snapshot", .value = "ID", .help = "Read at this commit" },
+	{ .name = "offset", .value = "N", .number = true, .help = "First byte" },
+	{ .name = "length", .value = "N", .number = true, .help = "How many bytes" },
+	{ .name = "out", .value = "FILE", .help = "Where the bytes go; else to standard output" },
+	END
+};
+static const struct flag blob_stat_flags[] = {
+	FLAG_BRANCH, { .name = "snapshot", .value = "ID", .help = "Read at this commit" }, FLAG_JSON, END
+};
+static const char *const blob_exclude[] = { "branch", "snapshot", NULL };
 static const struct flag poll_flags[] = {
 	FLAG_URI,
 	FLAG_BRANCH,
@@ -194,21 +207,25 @@ const struct command commands[] = {
 	{ "query", NULL, "query", CAP_ANY, SCOPES_READ, "[NAME]", 0, 1, query_flags, query_exclude, cmd_query,
 	  "Run a read query" },
 	{ "mutate", NULL, "mutate", CAP_ANY, SCOPES_DATA, "[NAME]", 0, 1, mutate_flags, mutate_exclude, cmd_mutate,
-	  "Run a mutation as one commit", true },
+	  "Run a mutation as one commit", .writes = true },
 	{ "load", NULL, "load", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, load_flags, NULL, cmd_load,
-	  "Load strict NDJSON as one commit", true },
+	  "Load strict NDJSON as one commit", .writes = true },
 	{ "branch", "create", "branch", CAP_ANY, SCOPES_DATA, "<NAME>", 1, 1, branch_create_flags, NULL,
-	  cmd_branch_create, "Create a branch", true },
+	  cmd_branch_create, "Create a branch", .writes = true },
 	{ "branch", "list", "branch", CAP_ANY, SCOPES_DATA, "", 0, 0, uri_json, NULL, cmd_branch_list,
 	  "List branches" },
 	{ "branch", "delete", "branch", CAP_ANY, SCOPES_DATA, "<NAME>", 1, 1, uri_json, NULL, cmd_branch_delete,
-	  "Delete a branch", true },
+	  "Delete a branch", .writes = true },
 	{ "branch", "merge", "branch", CAP_ANY, SCOPES_DATA, "<SOURCE>", 1, 1, merge_flags, NULL, cmd_branch_merge,
-	  "Merge a branch into another", true },
+	  "Merge a branch into another", .writes = true },
 	{ "snapshot", NULL, "snapshot", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, branch_json, NULL, cmd_snapshot,
 	  "Show a branch's newest state" },
 	{ "export", NULL, "export", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, export_flags, NULL, cmd_export,
 	  "Stream a branch as NDJSON" },
+	{ "blob", "get", "blob get", CAP_ANY, SCOPES_READ, "<ENTITY> <TYPE> <ID> <PROPERTY>", 4, 4, blob_get_flags,
+	  blob_exclude, cmd_blob_get, "Copy the bytes of a Blob cell", .first_set = entities },
+	{ "blob", "stat", "blob stat", CAP_ANY, SCOPES_READ, "<ENTITY> <TYPE> <ID> <PROPERTY>", 4, 4, blob_stat_flags,
+	  blob_exclude, cmd_blob_stat, "Describe a Blob cell", .first_set = entities },
 	{ "commit", "list", "commit", CAP_ANY, SCOPES_READ, "[URI]", 0, 1, branch_json, NULL, cmd_commit_list,
 	  "List commits, newest first" },
 	{ "commit", "show", "commit", CAP_ANY, SCOPES_READ, "<COMMIT_ID>", 1, 1, uri_json, NULL, cmd_commit_show,
@@ -222,7 +239,7 @@ const struct command commands[] = {
 	{ "schema", "plan", "schema plan", CAP_DIRECT, SCOPE_STORE | SCOPE_PROFILE, "[URI]", 0, 1, schema_flags, NULL,
 	  cmd_schema_plan, "Show what a schema change would do" },
 	{ "schema", "apply", "schema apply", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, schema_flags, NULL, cmd_schema_apply,
-	  "Apply a schema change", true },
+	  "Apply a schema change", .writes = true },
 	{ "schema", "show", "schema show", CAP_ANY, SCOPES_DATA, "[URI]", 0, 1, json_only, NULL, cmd_schema_show,
 	  "Print the accepted schema" },
 	{ "graphs", "list", "graphs list", CAP_SERVED, SCOPE_SERVER | SCOPE_PROFILE, "", 0, 0, json_only, NULL,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include <omnigraph/util.h>
 
@@ -34,6 +35,18 @@ const char *remote_query(struct arena *a, const char *path, const char *const *p
 	return out;
 }
 
+const char *remote_header(struct arena *a, const char *headers, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *line = headers; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		if (strncasecmp(line, name, n) || line[n] != ':')
+			continue;
+		return arena_str(a, str_trim((struct str){ line + n + 1, strcspn(line + n + 1, "\r\n") })).s;
+	}
+	return NULL;
+}
+
 #ifndef CONFIG_CLI_REMOTE
 
 int remote_send(struct invocation *inv, const struct target *t, struct remote_call *call, struct remote_reply *out,
@@ -60,10 +73,19 @@ struct exchange {
 	struct remote_call *call;
 	CURL *curl;
 	struct strbuf body, headers;
+	bool begun;
 	struct err err; /* of a source or sink */
 };
 
 /* --- callbacks ---------------------------------------------------------------------------------------------------------- */
+
+static int begin(struct exchange *x, long status)
+{
+	if (x->begun || !x->call->begin)
+		return 0;
+	x->begun = true;
+	return x->call->begin(x->call->sink_arg, status, x->headers.s ? x->headers.s : "", &x->err);
+}
 
 static size_t take_body(char *data, size_t size, size_t n, void *arg)
 {
@@ -72,6 +94,8 @@ static size_t take_body(char *data, size_t size, size_t n, void *arg)
 
 	n *= size;
 	curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status / 100 == 2 && begin(x, status))
+		return 0;
 	if (status / 100 == 2 && x->call->sink)
 		return x->call->sink(x->call->sink_arg, data, n, &x->err) ? 0 : n;
 	if (x->body.n + n > (status / 100 == 2 ? REMOTE_REPLY_MAX : ERROR_BODY_MAX)) {
@@ -279,6 +303,8 @@ static int perform(struct invocation *inv, const struct target *t, struct exchan
 	/* a refusal that came before the whole body was sent is an answer, too */
 	if (*status / 100 > 2 && x->err.code == ERR_NONE && x->body.n)
 		return refusal(inv, x, *status, e);
+	if (res == CURLE_OK && *status / 100 == 2)
+		begin(x, *status);
 	if (x->err.code != ERR_NONE) {
 		err_move(e, &x->err);
 		return -err_errno(e->code);
@@ -305,7 +331,7 @@ static int exchange(struct invocation *inv, const struct target *t, struct excha
 		return err_set(e, ERR_INTERNAL, "cannot start libcurl");
 	set_options(x->curl, x, url, headers);
 	rc = perform(inv, t, x, &status, e);
-	if (!rc && out)
+	if (out)
 		*out = (struct remote_reply){ .status = status,
 					      .body = arena_str(&inv->arena, sb_str(&x->body)),
 					      .headers = arena_str(&inv->arena, sb_str(&x->headers)).s };

@@ -26,13 +26,15 @@ struct remote_call {
 	read_fn source;		  /* streams the body instead; NULL: @body */
 	void *source_arg;
 	int64_t source_bytes; /* -1: not known */
-	write_fn sink;	      /* receives the body of a 2xx answer; NULL: it is collected */
+	/* Called once with the header of a 2xx answer, before its body; may be NULL. Its argument is sink_arg. */
+	int (*begin)(void *arg, long status, const char *headers, struct err *e);
+	write_fn sink; /* receives the body of a 2xx answer; NULL: it is collected */
 	void *sink_arg;
 	bool no_redirect;
 };
 
 struct remote_reply {
-	long status;
+	long status;	     /* also of a refusal; 0: there was no answer */
 	struct str body;     /* collected */
 	const char *headers; /* all header lines of the last answer, each ended by "\r\n" */
 };
@@ -43,6 +45,8 @@ int remote_send(struct invocation *inv, const struct target *t, struct remote_ca
 /* The same for an answer that is one JSON object. */
 int remote_json(struct invocation *inv, const struct target *t, struct remote_call *call, struct json **out,
 		struct err *e);
+/* The value of a header line, in the arena; NULL when it is not there. */
+const char *remote_header(struct arena *a, const char *headers, const char *name);
 /* No graph was selected: refuse with the server's list, or go on with the bare URL when there is none (4.5). */
 int remote_no_graph(struct invocation *inv, struct target *t, struct err *e);
 
