@@ -50,19 +50,16 @@ static int add_cell(struct job *j, const struct val *v, struct err *e)
 	struct strbuf canonical = STRBUF_INIT;
 	struct cell c = { .v = (struct val *)(uintptr_t)v }; /* a staged image belongs to the transaction */
 	const char *why;
+	bool well_formed = blob_uri_canonical(val_text(v), &canonical, &why);
 	int rc = 0;
 
-	if (!j->in->policy || !j->in->policy->n) {
-		c.uri = arena_str(j->in->arena, val_text(v)).s;
+	/* what is malformed may hold a password */
+	c.uri = well_formed ? arena_str(j->in->arena, sb_str(&canonical)).s : "<redacted>";
+	c.base = well_formed && j->in->policy ? base_of(j->in->policy, c.uri) : NULL;
+	if (!j->in->policy || !j->in->policy->n)
 		rc = blob_refused(c.uri, "new external Blob URI ingress is denied for this graph", e);
-	} else if (!blob_uri_canonical(val_text(v), &canonical, &why)) {
-		rc = blob_refused("<redacted>", why, e);
-	} else {
-		c.uri = arena_str(j->in->arena, sb_str(&canonical)).s;
-		c.base = base_of(j->in->policy, c.uri);
-		if (!c.base)
-			rc = blob_refused(c.uri, "URI is outside every configured external Blob base", e);
-	}
+	else if (!c.base)
+		rc = blob_refused(c.uri, well_formed ? "URI is outside every configured external Blob base" : why, e);
 	sb_free(&canonical);
 	if (rc)
 		return rc;

@@ -10,9 +10,14 @@
 
 #include "engine/blob/blob_source.h"
 
+#define SHOWN_MAX 1024 /* of a URI in a message */
+
 int blob_refused(const char *uri, const char *why, struct err *e)
 {
-	return err_set(e, ERR_BLOB_POLICY, "external blob URI '%s' is not allowed: %s", uri, why);
+	bool cut = strlen(uri) > SHOWN_MAX;
+
+	return err_set(e, ERR_BLOB_POLICY, "external blob URI '%.*s%s' is not allowed: %s", SHOWN_MAX, uri,
+		       cut ? "…" : "", why);
 }
 
 static int unavailable(const struct blob_source *b, const char *reason, struct err *e)
