@@ -5,6 +5,8 @@
  * An update sees the base overlaid with what the query staged so far: first the staged rows (those staged when the statement
  * starts), then the base rows that nothing superseded. Staging never changes the base, so both are walked in place.
  */
+#include <omnigraph/failpoint.h>
+
 #include "mutate.h"
 
 struct predicate {
@@ -232,11 +234,9 @@ int mutate_update(struct mutation *m, const struct stmt *st, const struct type *
 /* --- delete ------------------------------------------------------------------------------------ */
 
 /* Each entity is deleted, and counted, once. */
-static int delete_one(struct mutation *m, const struct type *ty, struct str id, uint64_t *count, bool *fresh,
-		      struct err *e)
+static int delete_one(struct mutation *m, const struct type *ty, struct str id, uint64_t *count, struct err *e)
 {
-	*fresh = txn_staged(m->t, ty, id, NULL) != STAGED_DELETE;
-	if (!*fresh)
+	if (txn_staged(m->t, ty, id, NULL) == STAGED_DELETE)
 		return 0;
 	++*count;
 	return txn_delete(m->t, ty, id, e);
@@ -244,9 +244,7 @@ static int delete_one(struct mutation *m, const struct type *ty, struct str id, 
 
 static int delete_edge(struct mutation *m, const struct type *ty, rowref r, struct err *e)
 {
-	bool fresh;
-
-	return delete_one(m, ty, row_id(m->base, ty, r), &m->edges, &fresh, e);
+	return delete_one(m, ty, row_id(m->base, ty, r), &m->edges, e);
 }
 
 static int cascade(struct mutation *m, const struct type *et, bool outgoing, rowref node, struct err *e)
@@ -263,11 +261,10 @@ static int cascade(struct mutation *m, const struct type *et, bool outgoing, row
 
 static int delete_node(struct mutation *m, const struct type *ty, rowref r, struct err *e)
 {
-	bool fresh;
-	int rc = delete_one(m, ty, row_id(m->base, ty, r), &m->nodes, &fresh, e);
+	int rc = 0;
 
-	if (rc || !fresh)
-		return rc;
+	if (txn_staged(m->t, ty, row_id(m->base, ty, r), NULL) == STAGED_DELETE)
+		return 0;
 	for (uint32_t i = 0; !rc && i < m->c->n_types; i++) {
 		const struct type *et = &m->c->types[i];
 
@@ -276,7 +273,9 @@ static int delete_node(struct mutation *m, const struct type *ty, rowref r, stru
 		if (!rc && et->kind == TYPE_EDGE && et->to == ty)
 			rc = cascade(m, et, false, r, e);
 	}
-	return rc;
+	if (!rc)
+		rc = FAILPOINT("mutation.delete_node_pre_primary_delete", e);
+	return rc ? rc : delete_one(m, ty, row_id(m->base, ty, r), &m->nodes, e);
 }
 
 static int delete_row(struct mutation *m, const struct type *ty, rowref r, struct err *e)

@@ -475,7 +475,9 @@ static int publish(struct write *w, struct txn *t, struct err *e)
 	rc = FAILPOINT("mutation.post_stage_pre_effect_gate", e);
 	if (!rc)
 		rc = txn_encode(t, &c, &p.body, &changes, e);
-	if (!rc)
+	if (!rc && w->req->kind == WRITE_MERGE)
+		rc = FAILPOINT("branch_merge.post_phase_b_pre_manifest_commit", e);
+	else if (!rc)
 		rc = FAILPOINT("mutation.post_finalize_pre_publisher", e);
 	sb_free(&schema);
 	pthread_mutex_lock(&w->b->lock);
