@@ -227,13 +227,14 @@ static int by_version(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Of a version that the log has; of one that a damaged ref claims it has, the first. */
 static size_t index_of(const struct keep_log *l, uint64_t version)
 {
 	size_t i = l->n;
 
 	while (i && l->c[i - 1].version > version)
 		i--;
-	return i - 1; /* versions are asked for that the log has */
+	return i ? i - 1 : 0;
 }
 
 /* The last record that holds no commit after @version. */

@@ -102,10 +102,8 @@ static void mark_segment(const struct mark *m, uint64_t type_id, uint64_t incarn
 
 static int on_ckpt_segment(void *arg, uint64_t type_id, uint64_t incarnation, const struct rec_segment *ref)
 {
-	struct mark *m = arg;
-	const struct object *o = map_get(&m->w->segments, str_from(ref->digest));
+	const struct mark *m = arg;
 
-	m->missing |= !o || !o->present;
 	mark_segment(m, type_id, incarnation, ref);
 	return 0;
 }
@@ -219,6 +217,14 @@ static void pass_rows(struct records *r, struct dec *d, const struct rec_type *t
 		dec_bytes(d);
 }
 
+/* Before the first change seen here: the version that the last sweep kept, or the empty one that main began with; 0: the parent's. */
+static uint64_t version_before(const struct keep_log *l)
+{
+	if (l->was.swept)
+		return l->was.floor;
+	return l->b->lineage->n == 1 ? l->c[0].version : 0;
+}
+
 static struct type_seen *seen_of(struct records *r, const struct rec_type *t)
 {
 	for (size_t i = 0; i < r->n_seen; i++) {
@@ -226,11 +232,7 @@ static struct type_seen *seen_of(struct records *r, const struct rec_type *t)
 			return &r->seen[i];
 	}
 	MEM_GROW(r->seen, r->n_seen, r->cap_seen);
-	/* before the first change seen here: the version the last sweep kept, or the empty one that main began with */
-	r->seen[r->n_seen] = (struct type_seen){ t->type_id, t->incarnation,
-						 r->l->was.swept	    ? r->l->was.floor
-						 : r->l->b->lineage->n == 1 ? r->l->c[0].version
-									    : 0 };
+	r->seen[r->n_seen] = (struct type_seen){ t->type_id, t->incarnation, version_before(r->l) };
 	return &r->seen[r->n_seen++];
 }
 
@@ -373,6 +375,29 @@ static int on_segment(void *arg, const char *key, const struct store_stat *st)
 	return 0;
 }
 
+/* What is needed has to be there: in the list, or written since. */
+static int check_needed(struct sweep *w, struct err *e)
+{
+	struct store_stat st;
+	char key[128];
+	int rc = 0;
+
+	for (struct map_entry *m = map_first(&w->segments); m && !rc; m = map_next(&w->segments, m)) {
+		const struct object *o = m->value;
+
+		if (!o->needed || o->present)
+			continue;
+		seg_key(key, o->name);
+		rc = store_head(w->plan->g->store, key, &st, e);
+		if (rc == -ENOENT)
+			rc = err_set(e, ERR_STORAGE,
+				     "cleanup deleted nothing, because '%s' is missing, which a kept commit needs; "
+				     "restore it from a backup",
+				     key);
+	}
+	return rc;
+}
+
 static void forget(struct sweep *w)
 {
 	map_free(&w->segments);
@@ -393,7 +418,7 @@ int sweep_collect(struct sweep *w, struct err *e)
 		rc = mark_checkpoints(w, e);
 	if (!rc)
 		rc = mark_records(w, e);
-	return rc;
+	return rc ? rc : check_needed(w, e);
 }
 
 void sweep_free(struct sweep *w)

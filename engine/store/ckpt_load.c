@@ -269,8 +269,8 @@ static int read_one(struct graph *g, const char *branch_id, uint64_t version, st
  * A checkpoint that cannot be used is passed over: an older one, or none, and the log after it give the same state. Only a missing
  * schema is final, since the log needs it, too.
  */
-int checkpoint_load(struct graph *g, const char *branch_id, uint64_t upto, struct snapshot **out, uint64_t *next_seq,
-		    struct err *e)
+int checkpoint_load(struct graph *g, const char *branch_id, uint64_t upto, struct snapshot **out,
+		    struct load_stats *stats, struct err *e)
 {
 	struct versions vs = { .upto = upto };
 	struct err why = ERR_INIT;
@@ -280,12 +280,14 @@ int checkpoint_load(struct graph *g, const char *branch_id, uint64_t upto, struc
 	snprintf(prefix, sizeof(prefix), "ckpt/%s", branch_id);
 	rc = store_list(g->store, prefix, NULL, false, on_key, &vs, e);
 	for (size_t i = vs.n; !rc && i-- > 0;) {
-		if (!read_one(g, branch_id, vs.v[i], out, next_seq, &why)) {
+		if (!read_one(g, branch_id, vs.v[i], out, &stats->next_seq, &why)) {
 			free(vs.v);
 			return 0;
 		}
 		log_kv(g->logger, LOG_WARN, "store", "checkpoint passed over", "graph", g->uri, "error", err_msg(&why),
 		       NULL);
+		if (!stats->passed_over[0])
+			snprintf(stats->passed_over, sizeof(stats->passed_over), "%s", err_msg(&why));
 		err_clear(&why);
 	}
 	free(vs.v);

@@ -147,8 +147,12 @@ int branch_snapshot_exact(struct branch *b, struct snapshot **out, struct err *e
 /* --- load.c: states from the store --- */
 struct load_stats {
 	uint64_t next_seq, tail_bytes, tail_records, ckpt_version;
+	char passed_over[256]; /* why the newest checkpoint could not be used; "": it was, or there is none */
 };
-/* The state at version @upto, built on a checkpoint at or below @from: it holds the commits between as nodes. */
+/*
+ * The state at version @upto, built on a checkpoint at or below @from: it holds the commits between as nodes. -ENOENT (ERR_STORAGE
+ * in @e): no usable checkpoint, and the log begins later.
+ */
 int state_load(struct graph *g, const struct lineage *l, uint64_t from, uint64_t upto, struct snapshot **out,
 	       struct load_stats *stats, struct err *e);
 /* Apply the records of a log from @seq on, up to version @upto. *snap is replaced as commits are applied. */
@@ -160,9 +164,9 @@ void log_key(const char *branch_id, char out[64]);
 void queue_undo(struct branch *b, int rc, const struct err *why);
 
 /* --- ckpt_load.c --- */
-/* The newest usable checkpoint at or below version @upto; -ENOENT when there is none. *next_seq: where the log goes on. */
-int checkpoint_load(struct graph *g, const char *branch_id, uint64_t upto, struct snapshot **out, uint64_t *next_seq,
-		    struct err *e);
+/* The newest usable checkpoint at or below version @upto; -ENOENT when there is none. stats->next_seq: where the log goes on. */
+int checkpoint_load(struct graph *g, const char *branch_id, uint64_t upto, struct snapshot **out,
+		    struct load_stats *stats, struct err *e);
 void ckpt_key(const char *branch_id, uint64_t version, char out[128]);
 /* What a checkpoint refers to: the digest of its schema record and its segments. Opens none of them. */
 typedef int (*ckpt_segment_fn)(void *arg, uint64_t type_id, uint64_t incarnation, const struct rec_segment *ref);

@@ -116,15 +116,18 @@ static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint6
 static int load_base(struct graph *g, const struct lineage *l, uint32_t i, uint64_t from, struct snapshot **out,
 		     struct load_stats *stats, struct err *e)
 {
-	struct load_stats inherited;
+	struct load_stats inherited = { 0 };
 	int rc;
 
 	memset(stats, 0, sizeof(*stats));
 	stats->next_seq = 1;
-	rc = checkpoint_load(g, l->step[i].id, from, out, &stats->next_seq, e);
+	rc = checkpoint_load(g, l->step[i].id, from, out, stats, e);
 	if (rc == -ENOENT) {
 		err_clear(e);
-		return i + 1 < l->n ? load_step(g, l, i + 1, from, l->step[i + 1].upto, out, &inherited, e) : 0;
+		rc = i + 1 < l->n ? load_step(g, l, i + 1, from, l->step[i + 1].upto, out, &inherited, e) : 0;
+		if (rc && inherited.passed_over[0])
+			memcpy(stats->passed_over, inherited.passed_over, sizeof(stats->passed_over));
+		return rc;
 	}
 	if (!rc)
 		stats->ckpt_version = (*out)->version;
@@ -160,6 +163,15 @@ static int load_once(struct graph *g, const struct lineage *l, uint64_t from, ui
 	return rc;
 }
 
+static void not_whole(const struct lineage *l, const struct load_stats *stats, struct err *e)
+{
+	bool ckpt = stats->passed_over[0];
+
+	err_set(e, ERR_STORAGE,
+		"storage: the state of branch '%s' cannot be put together from its checkpoints and its log: %s%s%s",
+		l->step[0].label ? l->step[0].label : "main", stats->passed_over, ckpt ? "; " : "", err_msg(e));
+}
+
 /*
  * A cleanup of another process may delete the checkpoint, the segments or the records that are being read; before it does, it has
  * written a newer checkpoint of what is kept. So look again.
@@ -176,8 +188,7 @@ int state_load(struct graph *g, const struct lineage *l, uint64_t from, uint64_t
 		rc = load_once(g, l, from, upto, out, stats, e);
 	}
 	if (rc == -ENOENT && e && e->code == ERR_NOT_FOUND)
-		err_prefix(e, "the state of branch '%s' cannot be put together from its checkpoints and its log: ",
-			   l->step[0].label ? l->step[0].label : "main");
+		not_whole(l, stats, e);
 	if (!rc && !*out)
 		rc = err_set(e, ERR_STORAGE, "storage: the commit log 'log/%s' of the graph at '%s' is missing",
 			     l->step[0].id, graph_uri(g));

@@ -485,6 +485,27 @@ static void segments_go(void)
 	rig_close(&r);
 }
 
+/* The object of a segment is gone, though this handle still has it mapped. */
+static void mapped_but_gone(void)
+{
+	char key[256] = "", *before, *after;
+	struct rig r;
+
+	rig_open(&r);
+	WRITE(r.g, NULL, PERSON("ada", 1));
+	WRITE(r.g, NULL, PERSON("bob", 1));
+	cleanup(r.g, &keep_1);
+	CHECK(store_list(r.s, "seg", NULL, false, first_key, key, NULL) == 1);
+	CHECK_OK(store_delete(r.s, key, ep));
+	before = contents(r.s);
+	refused(r.g, &keep_1, ERR_STORAGE, key);
+	after = contents(r.s);
+	CHECK_STR(after, before);
+	free(before);
+	free(after);
+	rig_close(&r);
+}
+
 /* A dropped property and a dropped type: not one byte of their values is left. */
 static void drops(void)
 {
@@ -691,6 +712,7 @@ CHECK_MAIN("engine/cleanup",
 	   { "ENG-57 ENG-73 the base of the next merge survives", merge_base_stays },
 	   { "ENG-69 a kept commit inside a record of several", group_commits },
 	   { "ENG-73 segments of removed versions go at once", segments_go },
+	   { "ENG-73 a segment that is mapped, but gone from the store, refuses the cleanup by name", mapped_but_gone },
 	   { "SCH-16 after cleanup nothing of dropped types and properties is left", drops },
 	   { "ENG-69 damaged objects of the history are refused by name", damaged },
 	   { "ENG-73 the newest commits of a branch stay when it inherits them", many_inherited },
