@@ -147,6 +147,7 @@ int branch_snapshot_exact(struct branch *b, struct snapshot **out, struct err *e
 /* --- load.c: states from the store --- */
 struct load_stats {
 	uint64_t next_seq, tail_bytes, tail_records, ckpt_version;
+	bool trimmed;	       /* a record that is needed is not in the log */
 	char passed_over[256]; /* why the newest checkpoint could not be used; "": it was, or there is none */
 };
 /*

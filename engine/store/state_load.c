@@ -17,6 +17,7 @@ struct apply_log {
 	const char *log, *label;
 	uint64_t upto;
 	struct load_stats *stats;
+	bool failed; /* in a record */
 	struct err *e;
 };
 
@@ -85,6 +86,7 @@ static int on_record(void *arg, uint64_t seq, const void *data, size_t n)
 	struct apply_log *al = arg;
 	int rc = apply_record(al, seq, data, n);
 
+	al->failed = rc < 0;
 	if (rc < 0 && al->e)
 		err_set(al->e, al->e->code, "%s (record %llu of '%s')", err_msg(al->e), (unsigned long long)seq,
 			al->log);
@@ -100,17 +102,25 @@ int log_apply(struct graph *g, const char *branch_id, const char *label, uint64_
 	      struct snapshot **snap, struct load_stats *stats, struct err *e)
 {
 	char log[64];
-	struct apply_log al = { st, snap, log, label, upto, stats, e };
+	struct apply_log al = { st, snap, log, label, upto, stats, false, e };
 	int rc;
 
 	log_key(branch_id, log);
 	stats->next_seq = seq;
 	rc = store_log_read(g->store, log, seq, on_record, &al, e);
+	stats->trimmed = rc == -ENOENT && !al.failed;
 	return rc == 1 ? 0 : rc;
 }
 
 static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint64_t from, uint64_t upto,
 		     struct snapshot **out, struct load_stats *stats, struct err *e);
+
+static void blame(struct load_stats *stats, const struct load_stats *inherited)
+{
+	stats->trimmed = inherited->trimmed;
+	if (inherited->passed_over[0])
+		memcpy(stats->passed_over, inherited->passed_over, sizeof(stats->passed_over));
+}
 
 /* The state a branch's own log builds on: its newest checkpoint, or its fork point. */
 static int load_base(struct graph *g, const struct lineage *l, uint32_t i, uint64_t from, struct snapshot **out,
@@ -125,8 +135,8 @@ static int load_base(struct graph *g, const struct lineage *l, uint32_t i, uint6
 	if (rc == -ENOENT) {
 		err_clear(e);
 		rc = i + 1 < l->n ? load_step(g, l, i + 1, from, l->step[i + 1].upto, out, &inherited, e) : 0;
-		if (rc && inherited.passed_over[0])
-			memcpy(stats->passed_over, inherited.passed_over, sizeof(stats->passed_over));
+		if (rc)
+			blame(stats, &inherited);
 		return rc;
 	}
 	if (!rc)
@@ -187,7 +197,7 @@ int state_load(struct graph *g, const struct lineage *l, uint64_t from, uint64_t
 		err_clear(e);
 		rc = load_once(g, l, from, upto, out, stats, e);
 	}
-	if (rc == -ENOENT && e && e->code == ERR_NOT_FOUND)
+	if (rc && e && stats->trimmed)
 		not_whole(l, stats, e);
 	if (!rc && !*out)
 		rc = err_set(e, ERR_STORAGE, "storage: the commit log 'log/%s' of the graph at '%s' is missing",
