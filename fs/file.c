@@ -185,6 +185,13 @@ static int file_map(struct store *s, const char *key, struct store_map *out, str
 	return 0;
 }
 
+/* Clean pages of a file: the kernel's cache still has them. */
+static void file_relax(struct store *s, const struct store_map *m)
+{
+	if (m->priv[0])
+		madvise(m->priv[0], m->n, MADV_DONTNEED);
+}
+
 static void file_unmap(struct store *s, struct store_map *m)
 {
 	if (m->priv[0])
@@ -405,6 +412,7 @@ static const struct store_ops file_ops = {
 	.list = file_list,
 	.map = file_map,
 	.unmap = file_unmap,
+	.relax = file_relax,
 	.get_batch = store_get_each,
 	.put_batch = store_put_each,
 	.log_append = file_log_append,

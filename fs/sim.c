@@ -156,6 +156,11 @@ static int sim_map(struct store *s, const char *key, struct store_map *out, stru
 	return enter(s) ? failed(s, "map", key, e) : b->ops->map(b, key, out, e);
 }
 
+static void sim_relax(struct store *s, const struct store_map *m)
+{
+	store_map_relax(back_of(s), m);
+}
+
 static void sim_unmap(struct store *s, struct store_map *m)
 {
 	struct store *b = back_of(s);
@@ -477,6 +482,7 @@ static const struct store_ops sim_ops = {
 	.list = sim_list,
 	.map = sim_map,
 	.unmap = sim_unmap,
+	.relax = sim_relax,
 	.get_batch = store_get_each,
 	.put_batch = sim_put_batch,
 	.log_append = sim_log_append,

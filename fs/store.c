@@ -377,6 +377,12 @@ int store_map(struct store *s, const char *key, struct store_map *out, struct er
 	return rc ? rc : s->ops->map(s, key, out, e);
 }
 
+void store_map_relax(struct store *s, const struct store_map *m)
+{
+	if (m->data && s->ops->relax)
+		s->ops->relax(s, m);
+}
+
 void store_unmap(struct store *s, struct store_map *m)
 {
 	if (m->data)

@@ -160,6 +160,18 @@ void seg_put(struct seg *s)
 		seg_destroy(s);
 }
 
+static int verify_locked(struct seg *s, struct err *e)
+{
+	int rc = segment_verify(s->s, e);
+
+	if (rc)
+		atomic_store(&s->cache->damaged, true);
+	atomic_store_explicit(&s->verified, rc ? -1 : 1, memory_order_release);
+	/* all of it was read once; what is asked for next is mostly a few rows */
+	store_map_relax(s->cache->store, &s->map);
+	return rc;
+}
+
 int seg_verify(struct seg *s, struct err *e)
 {
 	int state = atomic_load_explicit(&s->verified, memory_order_acquire);
@@ -168,10 +180,7 @@ int seg_verify(struct seg *s, struct err *e)
 	if (state == 1)
 		return 0;
 	pthread_mutex_lock(&s->lock);
-	state = segment_verify(s->s, e ? e : &own);
-	if (state)
-		atomic_store(&s->cache->damaged, true);
-	atomic_store_explicit(&s->verified, state ? -1 : 1, memory_order_release);
+	state = atomic_load(&s->verified) == 1 ? 0 : verify_locked(s, e ? e : &own);
 	pthread_mutex_unlock(&s->lock);
 	err_clear(&own);
 	return state;

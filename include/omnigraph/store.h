@@ -85,6 +85,7 @@ struct store_ops {
 		    void *arg, struct err *e);
 	int (*map)(struct store *s, const char *key, struct store_map *out, struct err *e);
 	void (*unmap)(struct store *s, struct store_map *m);
+	void (*relax)(struct store *s, const struct store_map *m); /* NULL: nothing to do */
 	int (*get_batch)(struct store *s, struct store_get_req *reqs, size_t n, uint64_t max, struct err *e);
 	int (*put_batch)(struct store *s, struct store_put_req *reqs, size_t n, struct err *e);
 	int (*log_append)(struct store *s, const char *log, uint64_t seq, const void *data, size_t n, struct err *e);
@@ -166,6 +167,8 @@ int store_list(struct store *s, const char *prefix, const char *start_after, boo
 	       struct err *e);
 int store_map(struct store *s, const char *key, struct store_map *out, struct err *e);
 void store_unmap(struct store *s, struct store_map *m);
+/* Most of the content is not needed soon: its pages may leave this process until they are read again. */
+void store_map_relax(struct store *s, const struct store_map *m);
 /* Many in flight at once. Returns 0 when every rc is 0, else the first failure (its text in @e). */
 int store_get_batch(struct store *s, struct store_get_req *reqs, size_t n, uint64_t max, struct err *e);
 int store_put_batch(struct store *s, struct store_put_req *reqs, size_t n, struct err *e);
