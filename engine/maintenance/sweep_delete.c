@@ -72,6 +72,53 @@ static bool delete_segments(struct sweep *w)
 	return all;
 }
 
+/* --- indexes ---------------------------------------------------------------------------------------- */
+
+struct key_list {
+	struct sweep *w;
+	char **keys;
+	size_t n, cap;
+};
+
+static void key_list_add(struct key_list *l, const char *key)
+{
+	MEM_GROW(l->keys, l->n, l->cap);
+	l->keys[l->n++] = mem_strdup(key);
+}
+
+static void key_list_free(struct key_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->keys[i]);
+	free(l->keys);
+}
+
+/* An index goes with its segment; one whose segment is unknown may belong to one that was written meanwhile, until it is old. */
+static int on_index(void *arg, const char *key, const struct store_stat *st)
+{
+	const char *name = key + strlen("idx/"), *dot = strchr(name, '.');
+	struct key_list *l = arg;
+	const struct object *o;
+
+	if (!dot || dot - name != SHA256_HEX_LEN)
+		return 0;
+	o = map_get(&l->w->segments, (struct str){ name, SHA256_HEX_LEN });
+	if (o && o->present ? goes(o) : st->mtime_us <= l->w->old_enough)
+		key_list_add(l, key);
+	return 0;
+}
+
+static int delete_indexes(struct sweep *w, struct err *e)
+{
+	struct key_list l = { .w = w };
+	int rc = store_list(w->plan->g->store, "idx", NULL, false, on_index, &l, e);
+
+	for (size_t i = 0; i < l.n && !rc; i++)
+		rc = store_delete(w->plan->g->store, l.keys[i], e);
+	key_list_free(&l);
+	return rc;
+}
+
 /* --- checkpoints, logs, history -------------------------------------------------------------------- */
 
 static int delete_checkpoints(struct sweep *w, struct err *e)
@@ -144,28 +191,13 @@ static int delete_dead(struct sweep *w, struct err *e)
 
 /* --- blobs ----------------------------------------------------------------------------------------- */
 
-struct old_objects {
-	struct sweep *w;
-	char **keys;
-	size_t n, cap;
-};
-
 static int on_old(void *arg, const char *key, const struct store_stat *st)
 {
-	struct old_objects *o = arg;
+	struct key_list *l = arg;
 
-	if (st->mtime_us > o->w->old_enough)
-		return 0;
-	MEM_GROW(o->keys, o->n, o->cap);
-	o->keys[o->n++] = mem_strdup(key);
+	if (st->mtime_us <= l->w->old_enough)
+		key_list_add(l, key);
 	return 0;
-}
-
-static void old_free(struct old_objects *o)
-{
-	for (size_t i = 0; i < o->n; i++)
-		free(o->keys[i]);
-	free(o->keys);
 }
 
 static void mark_column(struct sweep *w, const struct segment *s, uint32_t col)
@@ -202,7 +234,7 @@ static int mark_blobs_of(struct sweep *w, const struct object *o, struct err *e)
 
 static int delete_blobs(struct sweep *w, struct err *e)
 {
-	struct old_objects old = { .w = w };
+	struct key_list old = { .w = w };
 	int rc = store_list(w->plan->g->store, "blob", NULL, false, on_old, &old, e);
 	struct map_entry *m = old.n ? map_first(&w->segments) : NULL;
 
@@ -218,7 +250,7 @@ static int delete_blobs(struct sweep *w, struct err *e)
 		if (!o || !o->needed)
 			rc = store_delete(w->plan->g->store, old.keys[i], e);
 	}
-	old_free(&old);
+	key_list_free(&old);
 	return rc;
 }
 
@@ -237,7 +269,7 @@ static bool schema_needed(struct sweep *w, const char *key)
 
 static int each_unneeded_schema(struct sweep *w, bool delete, size_t *n, struct err *e)
 {
-	struct old_objects old = { .w = w };
+	struct key_list old = { .w = w };
 	int rc = store_list(w->plan->g->store, "schema", NULL, false, on_old, &old, e);
 
 	*n = 0;
@@ -248,7 +280,7 @@ static int each_unneeded_schema(struct sweep *w, bool delete, size_t *n, struct 
 		if (delete)
 			rc = store_delete(w->plan->g->store, old.keys[i], e);
 	}
-	old_free(&old);
+	key_list_free(&old);
 	return rc;
 }
 
@@ -277,6 +309,8 @@ int sweep_delete(struct sweep *w, struct err *e)
 	if (!delete_segments(w))
 		return 0;
 	rc = delete_of_no_type(w, e);
+	if (!rc)
+		rc = delete_indexes(w, e);
 	if (!rc)
 		rc = delete_checkpoints(w, e);
 	if (!rc)

@@ -148,6 +148,20 @@ static void note_table(void *arg, const struct type *t, uint32_t replaced, uint3
 	job->asked->table(job->asked->arg, t, replaced, written);
 }
 
+/* Segments that were written by someone who could not, or did not yet. */
+static int index_segments(const struct snapshot *s, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < s->bind->cat->n_types; i++) {
+		const struct table *t = s->bind->tables[i];
+
+		for (uint32_t k = 0; t && t->edge && k < table_n_runs(t) && !rc; k++)
+			rc = seg_index(table_run(t, k)->seg, e);
+	}
+	return rc;
+}
+
 static int compact_locked(struct branch *b, const struct tail *t, const struct compaction *asked, struct err *e)
 {
 	struct compact_job job = { .asked = asked };
@@ -177,6 +191,11 @@ int branch_compact(struct branch *b, const struct compaction *compact, struct er
 	if (!rc)
 		rc = compact_locked(b, &t, compact, e);
 	pthread_mutex_unlock(&b->g->ckpt_lock);
+	snapshot_put(t.head);
+	if (rc)
+		return rc;
+	t.head = branch_head(b);
+	rc = index_segments(t.head, e);
 	snapshot_put(t.head);
 	return rc;
 }

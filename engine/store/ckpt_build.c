@@ -252,17 +252,8 @@ static void add_row(struct build *b, struct segment_writer *w, rowref r, struct 
 
 static int put_segment(struct build *b, struct segment_writer *w, struct rec_segment *ref, struct err *e)
 {
-	struct strbuf file = STRBUF_INIT;
-	char key[128];
-	int rc = segment_writer_finish(w, &file, e);
+	int rc = seg_write(&b->g->segs, w, ref, e);
 
-	if (!rc) {
-		ref->bytes = file.n;
-		sha256_hex(file.s, file.n, ref->digest);
-		seg_key(key, ref->digest);
-		rc = store_put(b->g->store, key, file.s, file.n, e);
-	}
-	sb_free(&file);
 	if (rc)
 		return rc;
 	enc_segment(&b->refs, ref);

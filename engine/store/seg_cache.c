@@ -11,6 +11,7 @@ void seg_cache_init(struct seg_cache *c, struct store *s)
 	pthread_mutex_init(&c->lock, NULL);
 	c->store = s;
 	c->next_serial = 1;
+	c->index_rows = SEG_INDEX_ROWS;
 	random_bytes(key, sizeof(key));
 	c->k0 = key[0];
 	c->k1 = key[1];
@@ -40,9 +41,8 @@ static void seg_destroy(struct seg *s)
 		struct seg_adjacency *a = atomic_load(&s->adj[d]);
 
 		if (a) {
-			free(a->slots);
-			free(a->start);
-			free(a->rows);
+			store_unmap(s->cache->store, &a->map);
+			sb_free(&a->heap);
 			free(a);
 		}
 		free((void *)atomic_load(&s->nbr[d]));
@@ -272,85 +272,35 @@ uint32_t seg_find(struct seg *s, struct str id, uint32_t hash)
 
 /* --- adjacency ----------------------------------------------------------------------------------- */
 
-static uint32_t find_group(const struct seg *s, const struct seg_adjacency *a, const uint32_t *first, int dir,
-			   struct str id, uint32_t hash)
+/* The object, if there is a good one. */
+static bool map_adjacency(struct seg *s, int dir, struct seg_adjacency *a)
 {
-	for (uint32_t i = hash & a->mask; a->slots[i]; i = (i + 1) & a->mask) {
-		uint32_t g = (uint32_t)a->slots[i] - 1;
+	struct store *st = s->cache->store;
+	struct err why = ERR_INIT;
+	char key[128];
+	bool ok;
 
-		if (a->slots[i] >> 32 == hash && str_eq(seg_end(s, dir, first[g]), id))
-			return g;
-	}
-	return UINT32_MAX;
+	if (s->rows < s->cache->index_rows)
+		return false;
+	adjacency_key(key, s->digest, dir);
+	ok = !store_map(st, key, &a->map, &why) &&
+	     !adjacency_open(a->map.data, a->map.n, s->digest, dir, s->rows, &a->a, &why);
+	if (ok)
+		store_map_relax(st, &a->map);
+	else
+		store_unmap(st, &a->map);
+	err_clear(&why);
+	return ok;
 }
 
-static void add_group(struct seg_adjacency *a, uint32_t hash)
-{
-	uint32_t i = hash & a->mask;
-
-	while (a->slots[i])
-		i = (i + 1) & a->mask;
-	a->slots[i] = (uint64_t)hash << 32 | ++a->n_groups;
-}
-
-static void grow_groups(struct seg_adjacency *a)
-{
-	uint32_t old_mask = a->mask;
-	uint64_t *old = a->slots;
-
-	a->mask = a->mask * 2 + 1;
-	a->slots = mem_calloc((size_t)a->mask + 1, sizeof(*a->slots));
-	for (uint32_t j = 0; j <= old_mask; j++) {
-		uint32_t i = (uint32_t)(old[j] >> 32) & a->mask;
-
-		while (old[j] && a->slots[i])
-			i = (i + 1) & a->mask;
-		if (old[j])
-			a->slots[i] = old[j];
-	}
-	free(old);
-}
-
-/* Give each row its group; group -> first row in @first, -> number of rows in start[group + 1]. */
-static void number_groups(struct seg *s, struct seg_adjacency *a, int dir, uint32_t *group_of, uint32_t *first)
-{
-	for (uint32_t r = 0; r < s->rows; r++) {
-		struct str id = seg_end(s, dir, r);
-		uint32_t hash = seg_hash(s->cache, id);
-		uint32_t g = find_group(s, a, first, dir, id, hash);
-
-		if (g == UINT32_MAX) {
-			if (a->n_groups > a->mask / 3 * 2)
-				grow_groups(a);
-			g = a->n_groups;
-			first[g] = r;
-			add_group(a, hash);
-		}
-		group_of[r] = g;
-		a->start[g + 1]++;
-	}
-}
-
-static struct seg_adjacency *build_adjacency(struct seg *s, int dir)
+static struct seg_adjacency *make_adjacency(struct seg *s, int dir)
 {
 	struct seg_adjacency *a = mem_zalloc(sizeof(*a));
-	uint32_t *group_of = mem_alloc(((size_t)s->rows + 1) * sizeof(*group_of));
-	uint32_t *first = mem_alloc(((size_t)s->rows + 1) * sizeof(*first));
 
-	a->mask = 63;
-	a->slots = mem_calloc(64, sizeof(*a->slots));
-	a->start = mem_calloc((size_t)s->rows + 2, sizeof(*a->start));
-	a->rows = mem_alloc(((size_t)s->rows + 1) * sizeof(*a->rows));
-	number_groups(s, a, dir, group_of, first);
-	for (uint32_t g = 0; g < a->n_groups; g++) {
-		a->start[g + 1] += a->start[g];
-		first[g] = a->start[g];
+	if (!map_adjacency(s, dir, a)) {
+		adjacency_build(s->s, s->col_end[dir], dir, s->digest, &a->heap);
+		adjacency_view(a->heap.s, s->digest, &a->a);
 	}
-	for (uint32_t r = 0; r < s->rows; r++)
-		a->rows[first[group_of[r]]++] = r;
-	a->start = mem_realloc(a->start, ((size_t)a->n_groups + 1) * sizeof(*a->start));
-	free(group_of);
-	free(first);
 	return a;
 }
 
@@ -363,28 +313,16 @@ static struct seg_adjacency *adjacency(struct seg *s, int dir)
 	pthread_mutex_lock(&s->lock);
 	a = atomic_load(&s->adj[dir]);
 	if (!a) {
-		a = build_adjacency(s, dir);
+		a = make_adjacency(s, dir);
 		atomic_store_explicit(&s->adj[dir], a, memory_order_release);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return a;
 }
 
-/* After the build the first row of a group is rows[start[g]]. */
-const uint32_t *seg_edges(struct seg *s, int dir, struct str id, uint32_t hash, uint32_t *n)
+const uint32_t *seg_edges(struct seg *s, int dir, struct str id, uint32_t *n)
 {
-	struct seg_adjacency *a = adjacency(s, dir);
-
-	for (uint32_t i = hash & a->mask; a->slots[i]; i = (i + 1) & a->mask) {
-		uint32_t g = (uint32_t)a->slots[i] - 1;
-
-		if (a->slots[i] >> 32 == hash && str_eq(seg_end(s, dir, a->rows[a->start[g]]), id)) {
-			*n = a->start[g + 1] - a->start[g];
-			return a->rows + a->start[g];
-		}
-	}
-	*n = 0;
-	return NULL;
+	return adjacency_find(&adjacency(s, dir)->a, s->s, s->col_end[dir], id, n);
 }
 
 _Atomic uint64_t *seg_neighbour_cell(struct seg *s, int dir, uint32_t row)

@@ -2,8 +2,8 @@
 /*
  * seg_cache.h - the open segments of a handle: one mapping per object, however many states and branches refer to it.
  *
- * What is derived from a segment alone (look-up table of ids, adjacency of endpoints) is built at first need and lives with it, so
- * it survives checkpoints and is shared between branches. Threading: any; readers take no lock once a part is built.
+ * What is derived from a segment alone (look-up table of ids, adjacency of endpoints) is mapped or built at first need and lives with
+ * it, so it survives checkpoints and is shared between branches. Threading: any; readers take no lock once a part is built.
  * Ownership: seg_open gives a reference, seg_put drops it; the last one unmaps.
  */
 #ifndef ENGINE_STORE_SEG_CACHE_H
@@ -16,9 +16,11 @@
 #include <omnigraph/store.h>
 #include <omnigraph/util.h>
 
+#include "engine/store/adjacency.h"
 #include "engine/store/segment.h"
 
 #define SEG_ROW_NONE UINT32_MAX
+#define SEG_INDEX_ROWS 65536 /* fewer rows are sorted in a few milliseconds */
 
 struct seg_cache {
 	pthread_mutex_t lock;
@@ -27,13 +29,13 @@ struct seg_cache {
 	uint32_t next_serial;
 	uint64_t k0, k1;      /* key of every hash table of the handle */
 	_Atomic bool damaged; /* some segment turned out damaged */
+	uint32_t index_rows;  /* segments of so many rows and more have their adjacency stored; tests: 0 */
 };
 
-struct seg_adjacency { /* distinct endpoints and the rows at each */
-	uint32_t mask, n_groups;
-	uint64_t *slots; /* hash << 32 | group + 1 */
-	uint32_t *start; /* n_groups + 1 */
-	uint32_t *rows;
+struct seg_adjacency {
+	struct adjacency a;
+	struct store_map map; /* the object, or ... */
+	struct strbuf heap;   /* ... bytes made here */
 };
 
 struct seg_id_table {
@@ -41,6 +43,7 @@ struct seg_id_table {
 	uint32_t *slots; /* row + 1 */
 };
 
+struct rec_segment;  /* log_record.h */
 struct derived_part; /* derived.c */
 void derived_free(struct derived_part *p);
 
@@ -91,8 +94,18 @@ uint32_t seg_find(struct seg *s, struct str id, uint32_t hash);
 /* First row at or after @from whose id is not below @id (galloping; for ascending look-ups). */
 uint32_t seg_seek(const struct seg *s, uint32_t from, struct str id);
 /* Rows whose endpoint @dir is @id. */
-const uint32_t *seg_edges(struct seg *s, int dir, struct str id, uint32_t hash, uint32_t *n);
+const uint32_t *seg_edges(struct seg *s, int dir, struct str id, uint32_t *n);
 /* The cache cell of a row's neighbour at endpoint @dir. */
 _Atomic uint64_t *seg_neighbour_cell(struct seg *s, int dir, uint32_t row);
+
+/* --- seg_write.c --- */
+
+/*
+ * Finish @w (frees it), write the object and set digest and bytes of @ref. The adjacency of a large edge segment is written, too; when
+ * that fails, its readers make it themselves.
+ */
+int seg_write(struct seg_cache *c, struct segment_writer *w, struct rec_segment *ref, struct err *e);
+/* Store what seg_write stores beside a segment, where it is missing or damaged. */
+int seg_index(struct seg *s, struct err *e);
 
 #endif

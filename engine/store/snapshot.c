@@ -121,7 +121,7 @@ uint64_t row_updated(const struct snapshot *s, const struct type *t, rowref r)
  */
 static struct str iter_id(const struct edge_iter *it)
 {
-	return (struct str){ (const char *)(uintptr_t)it->priv[4], (size_t)(it->priv[5] >> 32) };
+	return (struct str){ (const char *)(uintptr_t)it->priv[4], (size_t)it->priv[5] };
 }
 
 static int near_end(const struct edge_iter *it)
@@ -133,17 +133,15 @@ void edge_iter_init_id(struct edge_iter *it, const struct snapshot *s, const str
 		       struct str id)
 {
 	struct table *t = snapshot_table(s, et);
-	uint32_t hash;
 
 	*it = (struct edge_iter){ .s = s, .et = et, .outgoing = outgoing };
 	if (!t) {
 		it->priv[0] = UINT64_MAX;
 		return;
 	}
-	hash = seg_hash(t->cache, id);
 	it->priv[4] = (uintptr_t)id.s;
-	it->priv[5] = (uint64_t)id.n << 32 | hash;
-	it->priv[1] = table_delta_edges(t, near_end(it), id, hash);
+	it->priv[5] = id.n;
+	it->priv[1] = table_delta_edges(t, near_end(it), id, seg_hash(t->cache, id));
 }
 
 void edge_iter_init(struct edge_iter *it, const struct snapshot *s, const struct type *et, bool outgoing, rowref node)
@@ -176,7 +174,7 @@ static bool next_run(struct edge_iter *it, const struct table *t, struct view v)
 
 		if (!run_visible(r, v))
 			continue;
-		rows = table_run_edges(r, near_end(it), iter_id(it), (uint32_t)it->priv[5], &n);
+		rows = table_run_edges(r, near_end(it), iter_id(it), &n);
 		if (!n)
 			continue;
 		it->priv[1] = 0;

@@ -259,10 +259,10 @@ rowref table_next(const struct table *t, struct view v, uint64_t pos[2])
 	return next_in_runs(t, v, pos);
 }
 
-const uint32_t *table_run_edges(const struct run *r, int dir, struct str id, uint32_t hash, uint32_t *n)
+const uint32_t *table_run_edges(const struct run *r, int dir, struct str id, uint32_t *n)
 {
 	*n = 0;
-	return run_ready(r) ? seg_edges(r->seg, dir, id, hash, n) : NULL;
+	return run_ready(r) ? seg_edges(r->seg, dir, id, n) : NULL;
 }
 
 bool table_row_visible(const struct table *t, rowref r, struct view v)

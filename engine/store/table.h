@@ -113,7 +113,7 @@ int table_damage(const struct table *t, struct err *e);
 /* Next visible row of a scan; @pos is two zeroed words at first. */
 rowref table_next(const struct table *t, struct view v, uint64_t pos[2]);
 /* seg_edges of a run that may be damaged (then none). */
-const uint32_t *table_run_edges(const struct run *r, int dir, struct str id, uint32_t hash, uint32_t *n);
+const uint32_t *table_run_edges(const struct run *r, int dir, struct str id, uint32_t *n);
 
 static inline struct drow *table_drow(const struct table *t, uint32_t row)
 {

@@ -120,9 +120,7 @@ static int encode_segment(struct encode *en, const struct type *ty, const struct
 			  struct strbuf *refs, struct err *e)
 {
 	struct segment_writer *w = segment_writer_new(ty);
-	struct strbuf file = STRBUF_INIT;
 	struct rec_segment ref = { .min = rows[*i]->id };
-	char key[128];
 	int rc;
 
 	while (*i < n && ref.rows < SEGMENT_MAX_ROWS && segment_writer_bytes(w) < SEGMENT_MAX_BYTES) {
@@ -130,14 +128,7 @@ static int encode_segment(struct encode *en, const struct type *ty, const struct
 		ref.max = rows[(*i)++]->id;
 		ref.rows++;
 	}
-	rc = segment_writer_finish(w, &file, e);
-	if (!rc) {
-		ref.bytes = file.n;
-		sha256_hex(file.s, file.n, ref.digest);
-		seg_key(key, ref.digest);
-		rc = store_put(en->t->g->store, key, file.s, file.n, e);
-	}
-	sb_free(&file);
+	rc = seg_write(&en->t->g->segs, w, &ref, e);
 	if (!rc)
 		enc_segment(refs, &ref);
 	return rc;

@@ -3,6 +3,7 @@
 
 #include <omnigraph/failpoint.h>
 
+#include "engine/store/graph_priv.h"
 #include "maint_test.h"
 
 #ifdef CONFIG_FAILPOINTS
@@ -110,6 +111,20 @@ static void optimize_points(void)
 	harmless("optimize.before_compact", run_optimize);
 }
 
+/* Segments are there without their adjacency, as when they were too small for it. */
+static int run_index(struct graph *g, struct err *e)
+{
+	int rc = run_optimize(g, e);
+
+	g->segs.index_rows = 0;
+	return rc ? rc : run_optimize(g, e);
+}
+
+static void index_points(void)
+{
+	harmless("ensure_indices.post_stage_pre_commit_btree", run_index);
+}
+
 static void cleanup_points(void)
 {
 	harmless("cleanup.resolve_branch_snapshot", run_cleanup);
@@ -198,6 +213,7 @@ static void death_while_deleting(void)
 }
 
 CHECK_MAIN("engine/maintenance failpoints", { "ENG-71 optimize fails or dies at each point", optimize_points },
+	   { "ENG-71 an error or death at the index point loses nothing, and the next run finishes", index_points },
 	   { "ENG-73 cleanup fails or dies before it deletes", cleanup_points },
 	   { "ENG-73 one type's failure does not stop the others", one_type_fails },
 	   { "ENG-73 cleanup dies while it deletes", death_while_deleting }, )
