@@ -193,6 +193,14 @@ $(BENCH_CLIENTS): $(O)/bench/%: $(O)/tools/bench/%.o $(O)/tools/bench/clients.o 
 	$(call say,LD,bench/$*)$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(LDFLAGS_ALL) $(LIBS) $(if $(filter %_sqlite,$@),-lsqlite3)
 
+# Random histories on a store that fails and dies, against a model. SEED=n one of them with its trace; SEEDS=n FIRST=m so many; STEPS=n longer.
+SIM_OBJS := $(patsubst $(srctree)/%.c,$(O)/%.o,$(wildcard $(srctree)/tools/sim/*.c))
+$(O)/sim/sim: $(SIM_OBJS) $(call archives_for,engine)
+	@mkdir -p $(@D)
+	$(call say,LD,sim/sim)$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDFLAGS_ALL) $(LIBS)
+sim: $(O)/sim/sim
+	$(Q)OMNIGRAPH_BUILD=$(O) $(srctree)/tools/sim/run
+
 # The fuzzers need their own objects (instrumented by clang), of the same configuration, in $(O)/fuzz/build.
 FUZZERS := $(patsubst $(srctree)/tools/fuzz/%.c,%,$(wildcard $(srctree)/tools/fuzz/fuzz_*.c))
 fuzz: $(CONFIG_MK)
