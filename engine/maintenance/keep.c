@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
 #include <omnigraph/failpoint.h>
 
 #include "keep.h"
 
 #define CHUNK_COMMITS 65536u
 #define POINTS_MAX 64
+#define SECURE_TRIES 8
 
 void keep_free(struct keep_plan *p)
 {
@@ -284,10 +287,20 @@ static void settle_points(struct keep_log *l)
 	}
 }
 
+/* What an earlier cleanup kept for another reason may be among what the rules keep, though the states around it are gone. */
+static void want_older_points(struct keep_log *l)
+{
+	for (size_t i = 0; l->floor && i < l->was.n_points; i++) {
+		if (l->was.points[i] >= l->floor)
+			want_point(l, l->was.points[i]);
+	}
+}
+
 static void settle(struct keep_log *l)
 {
 	struct retention *now = &l->now;
 
+	want_older_points(l);
 	now->floor = l->floor > l->was.floor ? l->floor : l->was.floor;
 	now->trimmed = l->was.trimmed;
 	now->swept = l->was.swept;
@@ -375,22 +388,38 @@ static int secure_head(const struct keep_log *l, struct err *e)
 	return rc;
 }
 
-static int secure_version(const struct keep_log *l, uint64_t version, struct err *e)
+/* Once: *again when another process wrote the checkpoint meanwhile. */
+static int try_secure(const struct keep_log *l, uint64_t version, bool *again, struct err *e)
 {
 	struct strbuf obj = STRBUF_INIT;
-	struct snapshot *s = NULL;
 	struct load_stats ls = { 0 };
-	char key[128];
-	int rc = load_proved(l->b, version, &s, &ls, e);
+	struct snapshot *s = NULL;
+	struct store_token seen;
+	int rc = ckpt_token(l->b->g, l->id, version, &seen, e);
 
+	if (!rc)
+		rc = load_proved(l->b, version, &s, &ls, e);
 	if (!rc && ls.ckpt_version != version) {
 		rc = checkpoint_build(l->b->g, l->id, s, whole_seq(l, version), NULL, &obj, e);
-		ckpt_key(l->id, version, key);
 		if (!rc)
-			rc = store_put(l->b->g->store, key, obj.s, obj.n, e);
+			rc = ckpt_put(l->b->g, l->id, version, &seen, &obj, e);
+		*again = rc == -EEXIST || rc == -ESTALE;
 		sb_free(&obj);
 	}
 	snapshot_put(s);
+	return rc;
+}
+
+static int secure_version(const struct keep_log *l, uint64_t version, struct err *e)
+{
+	bool again;
+	int rc, tries = 0;
+
+	do {
+		err_clear(e);
+		again = false;
+		rc = try_secure(l, version, &again, e);
+	} while (again && ++tries < SECURE_TRIES);
 	return rc;
 }
 
@@ -459,7 +488,7 @@ static int secure_list(const struct keep_log *l, struct err *e)
 	return rc;
 }
 
-int keep_secure(struct keep_plan *p, struct err *e)
+static int secure_all(struct keep_plan *p, struct err *e)
 {
 	int rc = 0;
 
@@ -476,6 +505,29 @@ int keep_secure(struct keep_plan *p, struct err *e)
 			rc = secure_list(l, e);
 	}
 	return rc;
+}
+
+static bool is_outdated(const struct keep_plan *p)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < p->n && !changed; i++) {
+		struct retention r;
+
+		if (!retention_read(p->g, p->logs[i].id, &r, NULL))
+			changed = strcmp(r.token.s, p->logs[i].was.token.s) != 0 &&
+				  strcmp(r.token.s, p->logs[i].now.token.s) != 0;
+		retention_clear(&r);
+	}
+	return changed;
+}
+
+/* What another cleanup has removed since the plan was made is no damage. */
+int keep_secure(struct keep_plan *p, struct err *e)
+{
+	int rc = secure_all(p, e);
+
+	return rc && is_outdated(p) ? retention_conflict(p->g, e) : rc;
 }
 
 static bool same(const struct retention *a, const struct retention *b)

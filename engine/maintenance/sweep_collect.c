@@ -130,21 +130,35 @@ static int mark_checkpoint(struct sweep *w, const char *id, uint64_t version, bo
 	return rc;
 }
 
-/* A checkpoint made from a state in memory that was older than a cleanup may lack segments: it is passed over, so it may go. */
-static bool is_whole(struct sweep *w, const struct checkpoint_at *c)
+/*
+ * A checkpoint made from a state in memory that was older than a cleanup may lack segments: it is passed over, so it may go, and so may a
+ * damaged one. One that just cannot be read now is neither.
+ */
+static int is_whole(struct sweep *w, const struct checkpoint_at *c, bool *whole, struct err *e)
 {
 	struct mark m = { .w = w };
 	char schema[SHA256_HEX_LEN + 1];
+	int rc = checkpoint_refs(w->plan->g, c->id, c->version, schema, look_segment, &m, e);
 
-	return !checkpoint_refs(w->plan->g, c->id, c->version, schema, look_segment, &m, NULL) && !m.missing;
+	*whole = !rc && !m.missing;
+	if (rc == -ENOENT || rc == -EBADMSG) {
+		err_clear(e);
+		return 0;
+	}
+	return rc;
 }
 
 static int mark_listed(struct sweep *w, struct checkpoint_at *c, struct err *e)
 {
 	const struct keep_log *l = keep_find(w->plan, c->id);
 
-	c->remove = !l || !retention_keeps(&l->now, c->version) || !is_whole(w, c);
-	if (!c->remove)
+	bool whole = false;
+	int rc = l && retention_keeps(&l->now, c->version) ? is_whole(w, c, &whole, e) : 0;
+
+	if (rc)
+		return rc;
+	c->remove = !whole;
+	if (whole)
 		return mark_checkpoint(w, c->id, c->version, true, e);
 	mark_checkpoint(w, c->id, c->version, false, NULL); /* whether it can be read or not */
 	return 0;

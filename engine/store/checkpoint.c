@@ -9,6 +9,7 @@
 #define TAIL_MAX_BYTES (4u << 20)
 #define TAIL_MAX_RECORDS 4096u
 #define RETRY_RECORDS 512u
+#define COMPACT_TRIES 8
 
 /* --- writing --------------------------------------------------------------------------------------- */
 
@@ -47,21 +48,14 @@ static bool due(struct branch *b, const struct tail *t)
 	return t->head->version > covered;
 }
 
-static int put_checkpoint(struct branch *b, const struct tail *t, const struct strbuf *obj, struct err *e)
+/* The checkpoint of the tail's end is there. */
+static void covered(struct branch *b, const struct tail *t)
 {
-	char key[128];
-	int rc;
-
-	ckpt_key(b->lineage->step[0].id, t->head->version, key);
-	rc = store_put(b->g->store, key, obj->s, obj->n, e);
-	if (rc)
-		return rc;
 	pthread_mutex_lock(&b->lock);
 	b->ckpt_version = t->head->version;
 	b->tail_bytes -= t->bytes;
 	b->tail_records -= t->records;
 	pthread_mutex_unlock(&b->lock);
-	return 0;
 }
 
 /* Under branch.write_lock and branch.lock, nothing queued: replace what is in memory by @s, caught up with the log. */
@@ -107,16 +101,23 @@ static int rebase(struct branch *b, struct err *e)
 
 static int write_locked(struct branch *b, const struct tail *t, struct err *e)
 {
+	const char *id = b->lineage->step[0].id;
 	struct strbuf obj = STRBUF_INIT;
 	int rc;
 
 	if (!due(b, t))
 		return 0;
-	rc = checkpoint_build(b->g, b->lineage->step[0].id, t->head, t->seq, NULL, &obj, e);
+	rc = checkpoint_build(b->g, id, t->head, t->seq, NULL, &obj, e);
 	if (!rc)
-		rc = put_checkpoint(b, t, &obj, e);
-	if (!rc)
+		rc = ckpt_put(b->g, id, t->head->version, NULL, &obj, e);
+	if (rc == -EEXIST) { /* another process was first */
+		err_clear(e);
+		rc = 0;
+	}
+	if (!rc) {
+		covered(b, t);
 		rc = rebase(b, e);
+	}
 	sb_free(&obj);
 	return rc;
 }
@@ -135,8 +136,17 @@ static int checkpoint_write(struct branch *b, struct err *e)
 	return rc;
 }
 
+/* --- compaction ------------------------------------------------------------------------------------ */
+
+struct done {
+	const struct type *type;
+	uint32_t replaced, written;
+};
+
 struct compact_job {
 	const struct compaction *asked;
+	struct done *done;
+	size_t n, cap;
 	bool changed;
 };
 
@@ -145,7 +155,82 @@ static void note_table(void *arg, const struct type *t, uint32_t replaced, uint3
 	struct compact_job *job = arg;
 
 	job->changed |= replaced != 0;
-	job->asked->table(job->asked->arg, t, replaced, written);
+	MEM_GROW(job->done, job->n, job->cap);
+	job->done[job->n++] = (struct done){ t, replaced, written };
+}
+
+static void report_tables(const struct compact_job *job)
+{
+	for (size_t i = 0; i < job->n; i++)
+		job->asked->table(job->asked->arg, job->done[i].type, job->done[i].replaced, job->done[i].written);
+}
+
+/* Where a checkpoint of the head is already, what takes its place is built on it and nothing else: see ckpt_put. */
+static int reload_tail(struct branch *b, struct tail *t, bool *again, struct err *e)
+{
+	struct load_stats ls;
+	struct snapshot *s;
+	int rc = state_load(b->g, b->lineage, UINT64_MAX, UINT64_MAX, &s, &ls, e);
+
+	if (rc)
+		return rc;
+	*again = s->version != t->head->version;
+	snapshot_put(t->head);
+	t->head = s;
+	t->seq = ls.next_seq - 1;
+	return 0;
+}
+
+static int compact_tail(struct branch *b, struct tail *t, struct compact_job *job, bool *again, struct err *e)
+{
+	struct compaction c = { note_table, job, b->lineage->n > 1 };
+	const char *id = b->lineage->step[0].id;
+	struct strbuf obj = STRBUF_INIT;
+	struct store_token seen;
+	int rc = ckpt_token(b->g, id, t->head->version, &seen, e);
+
+	if (!rc && seen.s[0])
+		rc = reload_tail(b, t, again, e);
+	if (rc || *again)
+		return rc;
+	rc = checkpoint_build(b->g, id, t->head, t->seq, &c, &obj, e);
+	if (!rc && (job->changed || due(b, t))) {
+		rc = ckpt_put(b->g, id, t->head->version, &seen, &obj, e);
+		*again = rc == -EEXIST || rc == -ESTALE;
+		if (!rc) {
+			covered(b, t);
+			rc = rebase(b, e);
+		}
+	}
+	sb_free(&obj);
+	return rc;
+}
+
+static int compact_locked(struct branch *b, struct tail *t, const struct compaction *asked, bool *again, struct err *e)
+{
+	struct compact_job job = { .asked = asked };
+	int rc = FAILPOINT("optimize.post_authority_capture_pre_gates", e);
+
+	if (!rc && (b->lineage->n == 1 || due(b, t)))
+		rc = compact_tail(b, t, &job, again, e);
+	if (!rc && !*again)
+		report_tables(&job);
+	free(job.done);
+	return rc;
+}
+
+static int compact_once(struct branch *b, const struct compaction *asked, bool *again, struct err *e)
+{
+	struct tail t = { 0 };
+	int rc;
+
+	pthread_mutex_lock(&b->g->ckpt_lock);
+	rc = take_tail(b, &t, e);
+	if (!rc)
+		rc = compact_locked(b, &t, asked, again, e);
+	pthread_mutex_unlock(&b->g->ckpt_lock);
+	snapshot_put(t.head);
+	return rc;
 }
 
 /* Segments that were written by someone who could not, or did not yet. */
@@ -162,42 +247,29 @@ static int index_segments(const struct snapshot *s, struct err *e)
 	return rc;
 }
 
-static int compact_locked(struct branch *b, const struct tail *t, const struct compaction *asked, struct err *e)
+static int index_head(struct branch *b, struct err *e)
 {
-	struct compact_job job = { .asked = asked };
-	struct compaction c = { note_table, &job, b->lineage->n > 1 };
-	struct strbuf obj = STRBUF_INIT;
-	int rc = FAILPOINT("optimize.post_authority_capture_pre_gates", e);
+	struct snapshot *head = branch_head(b);
+	int rc = index_segments(head, e);
 
-	if (rc || (c.shared && !due(b, t)))
-		return rc;
-	rc = checkpoint_build(b->g, b->lineage->step[0].id, t->head, t->seq, &c, &obj, e);
-	if (!rc && (job.changed || due(b, t))) {
-		rc = put_checkpoint(b, t, &obj, e);
-		if (!rc)
-			rc = rebase(b, e);
-	}
-	sb_free(&obj);
+	snapshot_put(head);
 	return rc;
 }
 
+/* When others always come first, they do the work. */
 int branch_compact(struct branch *b, const struct compaction *compact, struct err *e)
 {
-	struct tail t = { 0 };
-	int rc;
+	bool again;
+	int rc, tries = 0;
 
-	pthread_mutex_lock(&b->g->ckpt_lock);
-	rc = take_tail(b, &t, e);
-	if (!rc)
-		rc = compact_locked(b, &t, compact, e);
-	pthread_mutex_unlock(&b->g->ckpt_lock);
-	snapshot_put(t.head);
-	if (rc)
-		return rc;
-	t.head = branch_head(b);
-	rc = index_segments(t.head, e);
-	snapshot_put(t.head);
-	return rc;
+	do {
+		err_clear(e);
+		again = false;
+		rc = compact_once(b, compact, &again, e);
+	} while (again && ++tries < COMPACT_TRIES);
+	if (again)
+		err_clear(e);
+	return rc && !again ? rc : index_head(b, e);
 }
 
 int graph_checkpoint(struct graph *g, const char *branch, struct err *e)

@@ -451,3 +451,32 @@ int checkpoint_build(struct graph *g, const char *branch_id, const struct snapsh
 		header(out);
 	return rc;
 }
+
+/* --- writing it -------------------------------------------------------------------------------------- */
+
+int ckpt_put(struct graph *g, const char *branch_id, uint64_t version, const struct store_token *seen,
+	     const struct strbuf *obj, struct err *e)
+{
+	char key[128];
+
+	ckpt_key(branch_id, version, key);
+	if (seen && seen->s[0])
+		return store_replace(g->store, key, seen, obj->s, obj->n, NULL, e);
+	return store_create(g->store, key, obj->s, obj->n, NULL, e);
+}
+
+int ckpt_token(struct graph *g, const char *branch_id, uint64_t version, struct store_token *token, struct err *e)
+{
+	struct store_stat st;
+	char key[128];
+	int rc;
+
+	ckpt_key(branch_id, version, key);
+	rc = store_head(g->store, key, &st, e);
+	*token = rc ? (struct store_token){ "" } : st.token;
+	if (rc == -ENOENT) {
+		err_clear(e);
+		return 0;
+	}
+	return rc;
+}

@@ -53,7 +53,7 @@ struct ckpt {
 
 static int damaged(const char *key, const char *how, struct err *e)
 {
-	return err_set(e, ERR_STORAGE, "storage: damaged object '%s': %s", key, how);
+	return err_set_rc(e, -EBADMSG, ERR_STORAGE, "storage: damaged object '%s': %s", key, how);
 }
 
 static int check_header(struct ckpt *c, const uint8_t *p, size_t n)

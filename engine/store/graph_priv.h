@@ -169,7 +169,7 @@ void queue_undo(struct branch *b, int rc, const struct err *why);
 int checkpoint_load(struct graph *g, const char *branch_id, uint64_t upto, struct snapshot **out,
 		    struct load_stats *stats, struct err *e);
 void ckpt_key(const char *branch_id, uint64_t version, char out[128]);
-/* What a checkpoint refers to: the digest of its schema record and its segments. Opens none of them. */
+/* What a checkpoint refers to: the digest of its schema record and its segments. Opens none of them. -EBADMSG: it is damaged. */
 typedef int (*ckpt_segment_fn)(void *arg, uint64_t type_id, uint64_t incarnation, const struct rec_segment *ref);
 int checkpoint_refs(struct graph *g, const char *branch_id, uint64_t version, char schema[SHA256_HEX_LEN + 1],
 		    ckpt_segment_fn fn, void *arg, struct err *e);
@@ -186,6 +186,16 @@ struct compaction { /* fold all deletions and merge small segments, and say what
  */
 int checkpoint_build(struct graph *g, const char *branch_id, const struct snapshot *s, uint64_t seq,
 		     const struct compaction *compact, struct strbuf *out, struct err *e);
+
+/*
+ * Write a checkpoint where none is: -EEXIST otherwise. With @seen (ckpt_token, taken before the state was read from the store): in place
+ * of that one, -ESTALE otherwise. So what was built on segments that a cleanup deletes meanwhile never takes the place of a checkpoint
+ * that this cleanup relies on; and if it comes to stand beside it, it is passed over.
+ */
+int ckpt_put(struct graph *g, const char *branch_id, uint64_t version, const struct store_token *seen,
+	     const struct strbuf *obj, struct err *e);
+/* 0 and *token.s "": there is none. */
+int ckpt_token(struct graph *g, const char *branch_id, uint64_t version, struct store_token *token, struct err *e);
 
 /* --- checkpoint.c --- */
 /* Compact the branch and write a checkpoint of it, unless that would change nothing. */

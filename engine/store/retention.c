@@ -141,6 +141,12 @@ int retention_read(struct graph *g, const char *branch_id, struct retention *out
 	return rc;
 }
 
+int retention_conflict(const struct graph *g, struct err *e)
+{
+	return err_set(e, ERR_RETRYABLE_CONFLICT, "another cleanup of the graph at '%s' is running; run this one again",
+		       graph_uri(g));
+}
+
 int retention_write(struct graph *g, const char *branch_id, struct retention *r, struct err *e)
 {
 	struct strbuf text = STRBUF_INIT;
@@ -154,8 +160,7 @@ int retention_write(struct graph *g, const char *branch_id, struct retention *r,
 			   : store_create(g->store, key, text.s, text.n, &token, e);
 	sb_free(&text);
 	if (rc == -ESTALE || rc == -EEXIST)
-		return err_set(e, ERR_RETRYABLE_CONFLICT,
-			       "another cleanup of the graph at '%s' is running; run this one again", graph_uri(g));
+		return retention_conflict(g, e);
 	if (!rc)
 		r->token = token;
 	return rc;

@@ -27,6 +27,8 @@ int retention_read(struct graph *g, const char *branch_id, struct retention *out
 void retention_clear(struct retention *r);
 /* Replace what was read; r->token becomes the new one. Somebody else was first: ERR_RETRYABLE_CONFLICT. */
 int retention_write(struct graph *g, const char *branch_id, struct retention *r, struct err *e);
+/* ERR_RETRYABLE_CONFLICT: another cleanup ran at the same time. */
+int retention_conflict(const struct graph *g, struct err *e);
 bool retention_keeps(const struct retention *r, uint64_t version);
 /*
  * May the state of @version be read? ERR_HISTORY_RECLAIMED naming the commit (detail graph_commit_id) and the branch otherwise.

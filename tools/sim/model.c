@@ -8,7 +8,7 @@
 #include "model.h"
 
 static const char *const kind_names[N_KINDS] = { "Knows", "Lives", "City", "Person", "Tag" };
-static const char *const op_names[N_OPS] = { "load",    "update", "delete",	   "read",  "optimize", "checkpoint",
+static const char *const op_names[N_OPS] = { "load",	"update", "delete",	 "read",  "optimize", "checkpoint",
 					     "cleanup", "branch", "drop branch", "merge", "schema" };
 
 const char *kind_name(enum kind k)
@@ -222,8 +222,8 @@ static bool is_at(const struct mrow *r, const void *node)
 
 	if (r->kind == n->kind && !strcmp(r->id, n->id))
 		return true;
-	return (n->kind == PERSON && ((r->kind <= LIVES && !strcmp(r->src, n->id)) ||
-				      (r->kind == KNOWS && !strcmp(r->dst, n->id)))) ||
+	return (n->kind == PERSON &&
+		((r->kind <= LIVES && !strcmp(r->src, n->id)) || (r->kind == KNOWS && !strcmp(r->dst, n->id)))) ||
 	       (n->kind == CITY && r->kind == LIVES && !strcmp(r->dst, n->id));
 }
 
@@ -367,8 +367,7 @@ static const struct mcommit *merge_base_of(const struct model *m, const struct m
 	for (size_t i = 0; i < m->n_commits; i++) {
 		uint64_t d = (uint64_t)ds[i] + dt[i];
 
-		if (ds[i] == UNREACHED || dt[i] == UNREACHED ||
-		    !better(&m->commits[i], d, best, least))
+		if (ds[i] == UNREACHED || dt[i] == UNREACHED || !better(&m->commits[i], d, best, least))
 			continue;
 		best = &m->commits[i];
 		least = d;

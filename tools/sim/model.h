@@ -37,7 +37,7 @@ struct mstate {
 struct mcommit {
 	struct commit_info ci;
 	struct mstate state;
-	uint32_t op;	/* that made it */
+	uint32_t op;	  /* that made it */
 	bool may_be_gone; /* a cleanup was free to remove its state */
 };
 
@@ -74,7 +74,7 @@ struct op {
 	uint32_t number;
 	enum op_kind kind;
 	char branch[BRANCH_MAX]; /* written to, created, deleted, read */
-	char other[BRANCH_MAX];  /* forked from, merged from */
+	char other[BRANCH_MAX];	 /* forked from, merged from */
 	enum load_mode mode;
 	struct mrow rows[OP_ROWS]; /* load; the first names what is updated or deleted */
 	size_t n_rows;

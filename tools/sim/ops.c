@@ -44,8 +44,8 @@ static void make_row(struct world *w, struct mrow *r, const struct mschema *sche
 	if (r->kind == TAG && !schema->incarnation[TYPE_TAG])
 		r->kind = CITY;
 	f = feature[r->kind];
-	pick_id(w, r->id, "klcpt"[r->kind],
-		(const unsigned[]){ EDGES, EDGES, CITIES, PEOPLE, TAGS }[r->kind]);
+	pick_id(
+		w, r->id, "klcpt" [r->kind], (const unsigned[]) { EDGES, EDGES, CITIES, PEOPLE, TAGS }[r->kind]);
 	if (r->kind <= LIVES) {
 		pick_id(w, r->src, 'p', PEOPLE);
 		pick_id(w, r->dst, r->kind == KNOWS ? 'p' : 'c', r->kind == KNOWS ? PEOPLE : CITIES);
@@ -71,7 +71,8 @@ static void make_rows(struct world *w, struct op *o)
 {
 	size_t n = 1 + roll(w, OP_ROWS);
 
-	o->mode = (const enum load_mode[]){ LOAD_MERGE, LOAD_MERGE, LOAD_MERGE, LOAD_APPEND, LOAD_OVERWRITE }[roll(w, 5)];
+	o->mode =
+		(const enum load_mode[]){ LOAD_MERGE, LOAD_MERGE, LOAD_MERGE, LOAD_APPEND, LOAD_OVERWRITE }[roll(w, 5)];
 	for (size_t i = 0; i < n; i++) {
 		struct mrow r;
 
@@ -266,8 +267,8 @@ static int run_read(struct world *w, struct graph *g, const struct op *o, struct
 	if (c) {
 		mstate_export(&c->state, &c->state.schema, &want);
 		if (!str_eq(sb_str(&got), sb_str(&want)))
-			fail(w, "op%u read of commit %s\n%.*swanted\n%.*s", o->number, c->ci.id,
-			     STR_ARG(sb_str(&got)), STR_ARG(sb_str(&want)));
+			fail(w, "op%u read of commit %s\n%.*swanted\n%.*s", o->number, c->ci.id, STR_ARG(sb_str(&got)),
+			     STR_ARG(sb_str(&want)));
 	}
 	snapshot_put(s);
 	sb_free(&got);
@@ -372,6 +373,8 @@ static void trace_op(struct world *w, const struct op *o)
 		mutation_text(o, &rows);
 	else if (o->kind == OP_SCHEMA)
 		schema_text(&o->schema, &rows);
+	else if (o->kind == OP_CLEANUP)
+		sb_addf(&rows, "keep %u", o->keep);
 	trace(w, "op%u process %u: %s %s %s%s%s -> %s%s%s", o->number, o->process, op_name(o->kind), o->branch,
 	      o->other, o->kind == OP_LOAD ? (const char *[]){ " append", " merge", " overwrite" }[o->mode] : "",
 	      o->faulted ? " (faults)" : "", o->rc ? o->message : "done", o->commit[0] ? " " : "", o->commit);
@@ -397,13 +400,13 @@ static struct process *pick_process(struct world *w, unsigned not, unsigned *whi
 {
 	do
 		*which = (unsigned)roll(w, N_PROCESSES);
-	while (*which == not);
+	while (*which == not );
 	return &w->process[*which];
 }
 
 void op_nested(struct world *w)
 {
-	static const enum op_kind kinds[] = { OP_LOAD,	 OP_LOAD,     OP_LOAD,	     OP_UPDATE, OP_DELETE,
+	static const enum op_kind kinds[] = { OP_LOAD, OP_LOAD,	    OP_LOAD,	   OP_UPDATE, OP_DELETE,
 					      OP_READ, OP_OPTIMIZE, OP_CHECKPOINT, OP_CLEANUP };
 	unsigned which;
 	struct process *p = pick_process(w, w->ops[0].process, &which);
@@ -463,10 +466,10 @@ static void lose_power(struct world *w)
 
 void op_step(struct world *w)
 {
-	static const enum op_kind kinds[] = { OP_LOAD,	  OP_LOAD,	  OP_LOAD,  OP_LOAD,   OP_UPDATE,     OP_UPDATE,
-					      OP_DELETE,  OP_DELETE,	  OP_READ,  OP_OPTIMIZE, OP_CHECKPOINT, OP_CLEANUP,
-					      OP_BRANCH,  OP_BRANCH,	  OP_MERGE, OP_MERGE,  OP_MERGE,      OP_DROP_BRANCH,
-					      OP_SCHEMA };
+	static const enum op_kind kinds[] = { OP_LOAD,	     OP_LOAD,	 OP_LOAD,	 OP_LOAD,   OP_UPDATE,
+					      OP_UPDATE,     OP_DELETE,	 OP_DELETE,	 OP_READ,   OP_OPTIMIZE,
+					      OP_CHECKPOINT, OP_CLEANUP, OP_BRANCH,	 OP_BRANCH, OP_MERGE,
+					      OP_MERGE,	     OP_MERGE,	 OP_DROP_BRANCH, OP_SCHEMA };
 	unsigned which;
 	struct process *p = pick_process(w, N_PROCESSES, &which);
 	struct op *o;
