@@ -10,7 +10,7 @@
 
 #include "engine/branch/diff.h"
 #include "engine/branch/merge_base.h"
-#include "engine/store/graph_priv.h"
+#include "engine/store/retention.h"
 #include "engine/store/txn.h"
 #include "engine/store/validate.h"
 
@@ -23,7 +23,7 @@ struct change { /* one entity the source changed since the base */
 struct merge {
 	struct graph *g;
 	const struct merge_opts *opts;
-	const char *target_name;
+	const char *source_name, *target_name;
 	struct merge_result *out;
 	struct snapshot *source, *target, *base;
 	size_t n, cap;
@@ -227,6 +227,39 @@ static int target_moved(const struct merge *m, const char *now, struct err *e)
 	return rc;
 }
 
+static int source_changed(const char *source, struct err *e)
+{
+	struct strbuf member = STRBUF_INIT;
+	int rc;
+
+	sb_addf(&member, "branch_merge_source_incarnation:%s", source);
+	rc = err_set(e, ERR_READ_SET_CHANGED,
+		     "write authority '%s' changed during preparation — reprepare from the current branch state",
+		     member.s);
+	err_detail(e, "member", member.s);
+	sb_free(&member);
+	return rc;
+}
+
+/*
+ * The next merge of these branches begins at the source as captured. When the source has gone on, a cleanup was free to remove that
+ * state; from the merge commit on, none is.
+ */
+static int check_source(const struct merge *m, struct err *e)
+{
+	const struct commit_info *ci = snapshot_commit(m->source);
+	struct branch *b;
+	int rc = branch_open(m->g, m->source_name, &b, e);
+
+	if (!rc) {
+		rc = retention_check(m->g, b->lineage, ci->version, ci->id, NULL, e);
+		branch_put(b);
+	}
+	if (rc == -ENOENT || (rc && e && e->code == ERR_HISTORY_RECLAIMED))
+		return source_changed(m->source_name, e);
+	return rc;
+}
+
 static int prepare(void *arg, struct txn *t, struct err *e)
 {
 	struct merge *m = arg;
@@ -247,7 +280,7 @@ static int prepare(void *arg, struct txn *t, struct err *e)
 		rc = conflicts_error(m->out, e);
 	if (!rc && FAILPOINT("branch_merge.post_candidate_validation", e))
 		rc = -EINVAL;
-	return rc;
+	return rc ? rc : check_source(m, e);
 }
 
 static int write_merge(struct merge *m, struct err *e)
@@ -343,6 +376,7 @@ int graph_merge(struct graph *g, const struct merge_opts *opts, struct merge_res
 
 	*out = (struct merge_result){ 0 };
 	rc = check_names(opts, &source, &target, e);
+	m.source_name = source;
 	m.target_name = target;
 	if (!rc)
 		rc = graph_authorize(g, "branch_merge", source, target, opts->actor, e);

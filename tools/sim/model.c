@@ -354,7 +354,7 @@ static bool better(const struct mcommit *a, uint64_t da, const struct mcommit *b
 	return a->ci.version != b->ci.version ? a->ci.version > b->ci.version : strcmp(a->ci.id, b->ci.id) > 0;
 }
 
-static const struct mcommit *merge_base_of(const struct model *m, const struct mcommit *s, const struct mcommit *t)
+const struct mcommit *model_merge_base(const struct model *m, const struct mcommit *s, const struct mcommit *t)
 {
 	uint32_t *ds = mem_alloc(m->n_commits * sizeof(*ds)), *dt = mem_alloc(m->n_commits * sizeof(*dt));
 	const struct mcommit *best = NULL;
@@ -414,7 +414,7 @@ static bool merge_rows(const struct mstate *b, const struct mstate *s, const str
 enum effect model_merge(const struct model *m, const struct mcommit *source, const struct mcommit *target,
 			enum merge_outcome *outcome, struct mstate *out)
 {
-	const struct mcommit *base = merge_base_of(m, source, target);
+	const struct mcommit *base = model_merge_base(m, source, target);
 	bool ok;
 
 	*out = (struct mstate){ .rows = NULL };

@@ -39,6 +39,7 @@ struct mcommit {
 	struct mstate state;
 	uint32_t op;	  /* that made it */
 	bool may_be_gone; /* a cleanup was free to remove its state */
+	bool raced;	  /* merged into a branch while a cleanup ran: see check_unseen_write */
 };
 
 struct mbranch {
@@ -109,6 +110,8 @@ enum effect model_apply(const struct mstate *base, const struct op *o, struct ms
 /* What a merge of commit @source into the head @target makes; *outcome as in spec/engine.md 11.1. */
 enum effect model_merge(const struct model *m, const struct mcommit *source, const struct mcommit *target,
 			enum merge_outcome *outcome, struct mstate *out);
+/* The common ancestor that a merge compares with; NULL: there is none. */
+const struct mcommit *model_merge_base(const struct model *m, const struct mcommit *s, const struct mcommit *t);
 
 void mstate_free(struct mstate *s);
 bool mstate_same(const struct mstate *a, const struct mstate *b);
