@@ -69,6 +69,8 @@ static int run(struct cleanup *c, struct err *e)
 
 	if (!rc)
 		rc = late_branches(c, e);
+	if (rc && keep_outdated(&c->plan))
+		rc = retention_conflict(c->g, e);
 	if (!rc)
 		rc = sweep_delete(&c->sweep, e);
 	past_drop(c->g);

@@ -488,7 +488,7 @@ static int secure_list(const struct keep_log *l, struct err *e)
 	return rc;
 }
 
-static int secure_all(struct keep_plan *p, struct err *e)
+int keep_secure(struct keep_plan *p, struct err *e)
 {
 	int rc = 0;
 
@@ -507,7 +507,7 @@ static int secure_all(struct keep_plan *p, struct err *e)
 	return rc;
 }
 
-static bool is_outdated(const struct keep_plan *p)
+bool keep_outdated(const struct keep_plan *p)
 {
 	bool changed = false;
 
@@ -520,14 +520,6 @@ static bool is_outdated(const struct keep_plan *p)
 		retention_clear(&r);
 	}
 	return changed;
-}
-
-/* What another cleanup has removed since the plan was made is no damage. */
-int keep_secure(struct keep_plan *p, struct err *e)
-{
-	int rc = secure_all(p, e);
-
-	return rc && is_outdated(p) ? retention_conflict(p->g, e) : rc;
 }
 
 static bool same(const struct retention *a, const struct retention *b)

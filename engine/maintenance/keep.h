@@ -46,6 +46,8 @@ int keep_resolve(struct keep_plan *p, struct err *e);
 int keep_secure(struct keep_plan *p, struct err *e);
 /* From here on what is not kept counts as removed. */
 int keep_publish(struct keep_plan *p, struct err *e);
+/* Has another cleanup published since the plan was made? Then what this one could not read is no damage. */
+bool keep_outdated(const struct keep_plan *p);
 struct keep_log *keep_find(const struct keep_plan *p, const char *branch_id);
 /* Is any version of [@from, @to] kept? */
 bool keep_any(const struct retention *r, uint64_t from, uint64_t to);

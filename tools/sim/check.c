@@ -268,13 +268,14 @@ static void must(struct world *w, const struct op *o, bool success)
  * The one known way to lose a merge base: while a merge appends its commit, the source has gone on already and a whole cleanup removes the
  * state that was merged. See Documentation/differences.md.
  */
-static bool lost_its_base(struct world *w, const struct op *o)
+static bool lost_its_base(const struct world *w, const struct op *o)
 {
+	struct model *m = (struct model *)&w->model;
 	const struct mcommit *base = NULL;
 
 	if (o->kind == OP_MERGE && o->code == ERR_HISTORY_RECLAIMED)
-		base = model_merge_base(&w->model, model_head(&w->model, model_branch(&w->model, o->other)),
-					model_head(&w->model, model_branch(&w->model, o->branch)));
+		base = model_merge_base(m, model_head(m, model_branch(m, o->other)),
+					model_head(m, model_branch(m, o->branch)));
 	return base && base->raced;
 }
 
@@ -323,11 +324,29 @@ static void check_undisturbed(struct world *w, const struct op *o, bool existed)
 	}
 }
 
-static bool is_a_lost_race(enum err_code code)
+static bool is_maintenance(enum op_kind k)
 {
-	return code == ERR_READ_SET_CHANGED || code == ERR_CONFLICT || code == ERR_KEY_CONFLICT ||
-	       code == ERR_BAD_REQUEST || code == ERR_RETRYABLE_CONFLICT || code == ERR_NOT_FOUND ||
-	       code == ERR_MERGE_CONFLICTS || code == ERR_TYPE;
+	return k == OP_OPTIMIZE || k == OP_CHECKPOINT || k == OP_CLEANUP;
+}
+
+/* Why an operation may fail that was not alone. */
+static bool is_a_lost_race(const struct world *w, const struct op *o)
+{
+	switch (o->code) {
+	case ERR_NOT_FOUND:
+		return w->ops[0].kind == OP_DROP_BRANCH;
+	case ERR_CONFLICT:
+	case ERR_RETRYABLE_CONFLICT:
+		return o->kind != OP_READ;
+	case ERR_READ_SET_CHANGED:
+	case ERR_KEY_CONFLICT:
+	case ERR_BAD_REQUEST:
+	case ERR_MERGE_CONFLICTS:
+	case ERR_TYPE:
+		return o->kind != OP_READ && !is_maintenance(o->kind);
+	default:
+		return lost_its_base(w, o);
+	}
 }
 
 static void check_op(struct world *w, const struct op *o, bool existed)
@@ -342,7 +361,7 @@ static void check_op(struct world *w, const struct op *o, bool existed)
 		return;
 	if (!o->overlapped)
 		check_undisturbed(w, o, existed);
-	else if (o->rc && !is_a_lost_race(o->code) && !lost_its_base(w, o))
+	else if (o->rc && !is_a_lost_race(w, o))
 		fail(w, "op%u %s among others: %s", o->number, op_name(o->kind), o->message);
 }
 
