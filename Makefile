@@ -113,7 +113,7 @@ TESTS := $(foreach l,$(LAYERS) tools/cli,$(addprefix $(O)/,$(TESTS_$(l))))
 # programs that only other tests use (tests/write_segment) are built with the tests but not run
 RUN_PROGRAMS := $(foreach t,$(TESTS),$(if $(filter test_%,$(notdir $(t))),$(t)))
 
-.PHONY: all check check-crash check-s3 check-tsan check-valgrind checklayers format format-check bench size install clean mrproper help fuzz tests FORCE
+.PHONY: all check check-crash check-s3 check-tsan check-valgrind checklayers format format-check bench sim size install clean mrproper help fuzz tests FORCE
 all: $(PROGRAMS) $(O)/libomnigraph.a
 
 # --- rules --------------------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ $(O)/libomnigraph.a: $(call archives_for,engine)
 	$(call say,AR,libomnigraph.a)rm -f $@; $(AR) rcs $@ $(addprefix $(O)/,$(foreach l,arch lib failpoints fs engine,$(OBJS_$(l))))
 
 -include $(wildcard $(patsubst %.o,%.d,$(addprefix $(O)/,$(foreach l,$(LAYERS) tools/cli,$(OBJS_$(l)) $(MAIN_$(l)) \
-	$(addsuffix .o,$(TESTS_$(l)))))) $(O)/tools/fuzz/*.d $(O)/tools/bench/*.d)
+	$(addsuffix .o,$(TESTS_$(l)))))) $(O)/tools/fuzz/*.d $(O)/tools/bench/*.d $(O)/tools/sim/*.d)
 
 # --- tests ----------------------------------------------------------------------------------------------------------
 
@@ -193,13 +193,19 @@ $(BENCH_CLIENTS): $(O)/bench/%: $(O)/tools/bench/%.o $(O)/tools/bench/clients.o 
 	$(call say,LD,bench/$*)$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(LDFLAGS_ALL) $(LIBS) $(if $(filter %_sqlite,$@),-lsqlite3)
 
-# Random histories on a store that fails and dies, against a model. SEED=n one of them with its trace; SEEDS=n FIRST=m so many; STEPS=n longer.
+# Random histories on a store that fails and dies, against a model: in a build of its own unless this one has CONFIG_FS_SIM.
 SIM_OBJS := $(patsubst $(srctree)/%.c,$(O)/%.o,$(wildcard $(srctree)/tools/sim/*.c))
 $(O)/sim/sim: $(SIM_OBJS) $(call archives_for,engine)
 	@mkdir -p $(@D)
-	$(call say,LD,sim/sim)$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDFLAGS_ALL) $(LIBS)
+	$(call say,LD,sim/sim)$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(LDFLAGS_ALL) $(LIBS)
+ifeq ($(CONFIG_FS_SIM),y)
 sim: $(O)/sim/sim
 	$(Q)OMNIGRAPH_BUILD=$(O) $(srctree)/tools/sim/run
+else
+sim:
+	$(Q)$(MAKE) O=$(O)/sim/build failpoints_defconfig && $(MAKE) O=$(O)/sim/build sim
+endif
 
 # The fuzzers need their own objects (instrumented by clang), of the same configuration, in $(O)/fuzz/build.
 FUZZERS := $(patsubst $(srctree)/tools/fuzz/%.c,%,$(wildcard $(srctree)/tools/fuzz/fuzz_*.c))
@@ -231,7 +237,7 @@ ifneq ($(MANPAGES),)
 endif
 
 # only what this Makefile makes: O= may be a folder with other things in it
-OUTPUTS := $(LAYERS) tools fuzz bench ci .stamps omnigraph omnigraph-server libomnigraph.a
+OUTPUTS := $(LAYERS) tools fuzz bench sim ci .stamps omnigraph omnigraph-server libomnigraph.a
 clean:
 	$(Q)rm -rf $(addprefix $(O)/,$(OUTPUTS))
 mrproper: clean
@@ -261,6 +267,7 @@ help:
 #:   check-s3              the storage suite and whole clusters on a real S3 server (Ceph, installed when it is missing)
 #:   checklayers           only the layer check
 #:   format format-check   clang-format-14 over the tree
+#:   sim                   random histories on a store that fails and dies, against a model (SEEDS=n FIRST=m STEPS=k; SEED=n: one, with its trace)
 #:   bench                 measure against peers; see Documentation/performance.md
 #:   fuzz                  build the libFuzzer targets of tools/fuzz (clang)
 #: Variables

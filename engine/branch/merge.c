@@ -14,6 +14,8 @@
 #include "engine/store/txn.h"
 #include "engine/store/validate.h"
 
+#define BASE_RETRIES 3
+
 struct change { /* one entity the source changed since the base */
 	const struct type *t;
 	struct str id;
@@ -320,7 +322,7 @@ static int capture(struct merge *m, const char *source, struct err *e)
 	return rc;
 }
 
-static int run(struct merge *m, const char *source, struct err *e)
+static int run_once(struct merge *m, const char *source, struct err *e)
 {
 	const char *s, *t;
 	struct commit_info base = { 0 };
@@ -340,6 +342,31 @@ static int run(struct merge *m, const char *source, struct err *e)
 			rc = write_merge(m, e);
 	}
 	commit_info_clear(&base);
+	return rc;
+}
+
+static void release(struct merge *m)
+{
+	snapshot_put(m->base);
+	snapshot_put(m->target);
+	snapshot_put(m->source);
+	m->base = m->target = m->source = NULL;
+	m->n = 0;
+}
+
+/* A cleanup may have removed the base since the heads were captured: of the heads as they are now it has kept it. */
+static int run(struct merge *m, const char *source, struct err *e)
+{
+	int rc = run_once(m, source, e);
+
+	for (int i = 0; i < BASE_RETRIES && rc && e && e->code == ERR_HISTORY_RECLAIMED; i++) {
+		release(m);
+		err_clear(e);
+		rc = run_once(m, source, e);
+	}
+	if (rc && e && e->code == ERR_HISTORY_RECLAIMED)
+		err_prefix(e, "branches '%s' and '%s' cannot be merged, because their common ancestor is gone: ",
+			   m->source_name, m->target_name);
 	return rc;
 }
 
@@ -382,9 +409,7 @@ int graph_merge(struct graph *g, const struct merge_opts *opts, struct merge_res
 		rc = graph_authorize(g, "branch_merge", source, target, opts->actor, e);
 	if (!rc)
 		rc = run(&m, source, e);
-	snapshot_put(m.base);
-	snapshot_put(m.target);
-	snapshot_put(m.source);
+	release(&m);
 	free(m.changes);
 	if (!rc && opts->delete_branch)
 		delete_source(&m, source);

@@ -111,7 +111,7 @@ int keep_add_branches(struct keep_plan *p, bool *added, struct err *e)
 
 /* --- what the rules keep --------------------------------------------------------------------------- */
 
-static void want_point(struct keep_log *l, uint64_t version)
+void keep_want_point(struct keep_log *l, uint64_t version)
 {
 	MEM_GROW(l->points, l->n_points, l->cap_points);
 	l->points[l->n_points++] = version;
@@ -148,7 +148,7 @@ static int want_commits(struct keep_plan *p, struct keep_log *own, struct err *e
 			if (c->version > lin->step[s].upto || !wanted(p, c, position++))
 				continue;
 			if (s)
-				want_point(l, c->version);
+				keep_want_point(l, c->version);
 			else
 				l->floor = c->version;
 		}
@@ -166,59 +166,9 @@ static int want_fork_points(struct keep_plan *p, const struct keep_log *own, str
 
 		if (!l)
 			return no_log(own->b, owner->id, e);
-		want_point(l, lin->step[s].upto);
+		keep_want_point(l, lin->step[s].upto);
 	}
 	return 0;
-}
-
-struct place {
-	struct keep_log *l;
-	uint64_t version;
-};
-
-static struct place *index_commits(const struct keep_plan *p, struct map *by_id)
-{
-	struct place *places;
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->n; i++)
-		n += p->logs[i].n;
-	places = mem_calloc(n + 1, sizeof(*places));
-	n = 0;
-	for (size_t i = 0; i < p->n; i++) {
-		for (size_t k = 0; k < p->logs[i].n; k++) {
-			places[n] = (struct place){ &p->logs[i], p->logs[i].c[k].version };
-			map_add(by_id, str_from(p->logs[i].c[k].id), &places[n++]);
-		}
-	}
-	return places;
-}
-
-/* The newest merged commit of each log that was merged into @l. */
-static void want_merged_of(struct keep_plan *p, const struct keep_log *l, const struct map *by_id)
-{
-	bool *seen = mem_calloc(p->n + 1, sizeof(*seen));
-
-	for (size_t i = l->n; i-- > 0;) {
-		const struct place *from = l->c[i].merged[0] ? map_get(by_id, str_from(l->c[i].merged)) : NULL;
-
-		if (!from || seen[from->l - p->logs])
-			continue;
-		seen[from->l - p->logs] = true;
-		want_point(from->l, from->version);
-	}
-	free(seen);
-}
-
-static void want_merged(struct keep_plan *p)
-{
-	struct map by_id = MAP_INIT;
-	struct place *places = index_commits(p, &by_id);
-
-	for (size_t i = 0; i < p->n; i++)
-		want_merged_of(p, &p->logs[i], &by_id);
-	map_free(&by_id);
-	free(places);
 }
 
 /* --- what each log keeps --------------------------------------------------------------------------- */
@@ -292,7 +242,7 @@ static void want_older_points(struct keep_log *l)
 {
 	for (size_t i = 0; l->floor && i < l->was.n_points; i++) {
 		if (l->was.points[i] >= l->floor)
-			want_point(l, l->was.points[i]);
+			keep_want_point(l, l->was.points[i]);
 	}
 }
 
@@ -325,7 +275,7 @@ int keep_resolve(struct keep_plan *p, struct err *e)
 	for (size_t i = 0; i < p->n; i++) {
 		p->logs[i].n_points = p->logs[i].floor = 0;
 		for (size_t k = 0; k < p->logs[i].now.n_points; k++) /* published by an earlier round: stays */
-			want_point(&p->logs[i], p->logs[i].now.points[k]);
+			keep_want_point(&p->logs[i], p->logs[i].now.points[k]);
 	}
 	for (size_t i = 0; i < p->n && !rc; i++) {
 		rc = want_commits(p, &p->logs[i], e);
@@ -334,7 +284,7 @@ int keep_resolve(struct keep_plan *p, struct err *e)
 	}
 	if (rc)
 		return rc;
-	want_merged(p);
+	keep_merge_bases(p);
 	for (size_t i = 0; i < p->n; i++)
 		settle(&p->logs[i]);
 	return 0;
@@ -388,6 +338,20 @@ static int secure_head(const struct keep_log *l, struct err *e)
 	return rc;
 }
 
+/* A checkpoint whose segments are gone reads well where they are still mapped. */
+static bool lacks_segments(const struct snapshot *s)
+{
+	bool lacks = false;
+
+	for (uint32_t i = 0; i < s->bind->cat->n_types; i++) {
+		const struct table *t = s->bind->tables[i];
+
+		for (uint32_t k = 0; t && k < table_n_runs(t); k++)
+			lacks |= seg_is_gone(table_run(t, k)->seg);
+	}
+	return lacks;
+}
+
 /* Once: *again when another process wrote the checkpoint meanwhile. */
 static int try_secure(const struct keep_log *l, uint64_t version, bool *again, struct err *e)
 {
@@ -399,6 +363,7 @@ static int try_secure(const struct keep_log *l, uint64_t version, bool *again, s
 
 	if (!rc)
 		rc = load_proved(l->b, version, &s, &ls, e);
+	*again = !rc && ls.ckpt_version == version && lacks_segments(s);
 	if (!rc && ls.ckpt_version != version) {
 		rc = checkpoint_build(l->b->g, l->id, s, whole_seq(l, version), NULL, &obj, e);
 		if (!rc)

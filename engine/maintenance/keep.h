@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * keep.h - what a cleanup keeps: for every log of a live branch the oldest version of the range that stays, and single older
- * versions that something needs: fork points, inherited commits among the newest of a branch, the newest commit of each branch that
- * was merged into another (a later merge starts there).
+ * versions that something needs: fork points, inherited commits among the newest of a branch, the common ancestors that later merges of
+ * two branches start at.
  */
 #ifndef ENGINE_MAINTENANCE_KEEP_H
 #define ENGINE_MAINTENANCE_KEEP_H
@@ -49,6 +49,10 @@ int keep_publish(struct keep_plan *p, struct err *e);
 /* Has another cleanup published since the plan was made? Then what this one could not read is no damage. */
 bool keep_outdated(const struct keep_plan *p);
 struct keep_log *keep_find(const struct keep_plan *p, const char *branch_id);
+/* One more state that stays; before keep_resolve settles it. */
+void keep_want_point(struct keep_log *l, uint64_t version);
+/* Want the common ancestors of the live branches, two by two (keep_bases.c). */
+void keep_merge_bases(struct keep_plan *p);
 /* Is any version of [@from, @to] kept? */
 bool keep_any(const struct retention *r, uint64_t from, uint64_t to);
 void keep_free(struct keep_plan *p);

@@ -141,19 +141,9 @@ static bool has_dropped_columns(const struct build *b, const struct seg *seg)
 	return false;
 }
 
-/* Cleanup may have deleted the object of a segment that only the state in memory still needs. */
-static bool is_gone(const struct build *b, const struct seg *seg)
-{
-	struct store_stat st;
-	char key[128];
-
-	seg_key(key, seg->digest);
-	return store_head(b->g->store, key, &st, NULL) == -ENOENT;
-}
-
 static bool must_rewrite(const struct build *b, const struct source *s)
 {
-	return has_dropped_columns(b, s->run->seg) || is_gone(b, s->run->seg);
+	return has_dropped_columns(b, s->run->seg) || seg_is_gone(s->run->seg);
 }
 
 static void choose_tiered(struct build *b)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdio.h>
 
 #include "seg_cache.h"
@@ -147,6 +148,27 @@ int seg_open(struct seg_cache *c, const char *digest, uint64_t rows, struct seg 
 	return 0;
 }
 
+/* With the cache locked. */
+static void unlist(struct seg *s)
+{
+	if (map_get(&s->cache->by_digest, str_from(s->digest)) == s)
+		map_remove(&s->cache->by_digest, str_from(s->digest));
+}
+
+bool seg_is_gone(struct seg *s)
+{
+	char key[128], byte;
+	size_t got;
+
+	seg_key(key, s->digest);
+	if (store_get_range(s->cache->store, key, 0, 1, &byte, &got, NULL) != -ENOENT)
+		return false;
+	pthread_mutex_lock(&s->cache->lock);
+	unlist(s);
+	pthread_mutex_unlock(&s->cache->lock);
+	return true;
+}
+
 void seg_put(struct seg *s)
 {
 	bool last;
@@ -154,7 +176,7 @@ void seg_put(struct seg *s)
 	pthread_mutex_lock(&s->cache->lock);
 	last = --s->refs == 0;
 	if (last)
-		map_remove(&s->cache->by_digest, str_from(s->digest));
+		unlist(s);
 	pthread_mutex_unlock(&s->cache->lock);
 	if (last)
 		seg_destroy(s);

@@ -77,6 +77,11 @@ void seg_key(char out[128], const char *digest);
 /* Open seg/<digest>.arrow. @rows and @bytes are what the reference says; a difference is damage. */
 int seg_open(struct seg_cache *c, const char *digest, uint64_t rows, struct seg **out, struct err *e);
 void seg_put(struct seg *s);
+/*
+ * Is the object no more in the store, though it is mapped here? Then who opens it from now on is told so; who has it open goes on.
+ * False when the store cannot tell.
+ */
+bool seg_is_gone(struct seg *s);
 /* Check all checksums, once. Needed before anything below. */
 int seg_verify(struct seg *s, struct err *e);
 

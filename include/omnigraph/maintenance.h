@@ -73,8 +73,9 @@ struct cleanup_result {
 
 /*
  * Delete the states of old commits, and what deleted branches, crashed writes and crashed inits have left. Kept besides what the rules
- * say: the head of each live branch, the fork points they inherit, and the newest commit of each branch that was merged into another
- * (the base of the next merge). Removed commits stay in lists; reading their state is ERR_HISTORY_RECLAIMED.
+ * say: the head of each live branch, the fork points they inherit, and the common ancestors at which merges of live branches begin (of more
+ * than 64 branches: merges with main and with the branch they were forked from). Removed commits stay in lists; reading their state is
+ * ERR_HISTORY_RECLAIMED.
  *
  * Reads every kept state and all of the kept log, and proves every kept segment; memory: one state, and what commits are listed.
  * Errors: ERR_BAD_REQUEST without a rule; ERR_RETRYABLE_CONFLICT when another cleanup ran at the same time; anything else when a state that

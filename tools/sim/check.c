@@ -212,7 +212,7 @@ static void drop_missing(struct look *l)
 		if (!o || (o->rc && !o->faulted))
 			fail(w, "branch %s is gone", b->name);
 		else
-			o->seen = true;
+			o->seen = w->dropped = true;
 		model_drop_branch(&w->model, b->name);
 	}
 }
@@ -265,8 +265,8 @@ static void must(struct world *w, const struct op *o, bool success)
 }
 
 /*
- * The one known way to lose a merge base: while a merge appends its commit, the source has gone on already and a whole cleanup removes the
- * state that was merged. See Documentation/differences.md.
+ * The known ways to lose a merge base (Documentation/differences.md): while a merge appends its commit, the source has gone on already and a
+ * whole cleanup removes the state that was merged; or a branch is deleted through which the base was found, and the next one is gone.
  */
 static bool lost_its_base(const struct world *w, const struct op *o)
 {
@@ -276,7 +276,7 @@ static bool lost_its_base(const struct world *w, const struct op *o)
 	if (o->kind == OP_MERGE && o->code == ERR_HISTORY_RECLAIMED)
 		base = model_merge_base(m, model_head(m, model_branch(m, o->other)),
 					model_head(m, model_branch(m, o->branch)));
-	return base && base->raced;
+	return base && (base->raced || w->dropped);
 }
 
 /* Nothing disturbed it and it is not in the history. */

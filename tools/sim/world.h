@@ -32,6 +32,7 @@ struct world {
 	struct op ops[STEP_OPS];
 	size_t n_step;
 	bool running, inside, may_nest;
+	bool dropped; /* a branch was deleted: see lost_its_base */
 	struct strbuf trace;
 	bool verbose;
 	char failure[2048]; /* "": none */
