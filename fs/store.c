@@ -383,6 +383,13 @@ void store_map_relax(struct store *s, const struct store_map *m)
 		s->ops->relax(s, m);
 }
 
+const char *store_scratch_dir(const struct store *s)
+{
+	static const char file[] = "file://";
+
+	return strncmp(s->uri, file, sizeof(file) - 1) ? NULL : s->uri + sizeof(file) - 1;
+}
+
 void store_unmap(struct store *s, struct store_map *m)
 {
 	if (m->data)

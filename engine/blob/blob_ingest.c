@@ -73,6 +73,11 @@ static int add_cell(struct job *j, const struct val *v, struct err *e)
 	return 0;
 }
 
+static bool is_new_uri(const struct job *j, const struct val *v)
+{
+	return v->kind == VAL_BLOB && v->flags == VAL_BLOB_URI && (!j->in->is_new || j->in->is_new(j->in->arg, v));
+}
+
 static int collect_row(struct job *j, const struct type *ty, const struct row_image *row, struct err *e)
 {
 	int rc = 0;
@@ -80,10 +85,18 @@ static int collect_row(struct job *j, const struct type *ty, const struct row_im
 	for (uint32_t i = 0; !rc && i < ty->n_props; i++) {
 		const struct val *v = &row->vals[i];
 
-		if (v->kind == VAL_BLOB && v->flags == VAL_BLOB_URI && (!j->in->is_new || j->in->is_new(j->in->arg, v)))
+		if (is_new_uri(j, v))
 			rc = add_cell(j, v, e);
 	}
 	return rc;
+}
+
+static bool has_new_uri(const struct job *j, const struct type *ty, const struct row_image *row)
+{
+	for (uint32_t i = 0; i < ty->n_props; i++)
+		if (is_new_uri(j, &row->vals[i]))
+			return true;
+	return false;
 }
 
 static bool has_blobs(const struct type *ty)
@@ -94,21 +107,41 @@ static bool has_blobs(const struct type *ty)
 	return false;
 }
 
+/* A row that is read from a spool cannot be changed: stage a copy, which the iteration meets again behind the spool. */
+static int own_row(struct job *j, const struct type *ty, const struct row_image *row, struct err *e)
+{
+	struct arena *a = j->in->arena;
+	struct val *vals = arena_array(a, struct val, ty->n_props + 1);
+	struct row_image copy = { arena_str(a, row->id), arena_str(a, row->src), arena_str(a, row->dst), vals };
+
+	for (uint32_t i = 0; i < ty->n_props; i++)
+		vals[i] = val_copy(a, &row->vals[i]);
+	return txn_put(j->t, ty, &copy, e);
+}
+
+static int collect_type(struct job *j, const struct type *ty, struct err *e)
+{
+	const struct row_image *row;
+	struct txn_iter it;
+	int rc = 0;
+
+	txn_iter_init(&it, j->t, ty);
+	for (enum staged_kind k; !rc && (k = txn_iter_next(&it, NULL, &row)) != STAGED_NONE;) {
+		if (k != STAGED_PUT || !has_new_uri(j, ty, row))
+			continue;
+		rc = it.spooled ? own_row(j, ty, row, e) : collect_row(j, ty, row, e);
+	}
+	return rc;
+}
+
 static int collect(struct job *j, struct err *e)
 {
 	const struct catalog *c = snapshot_catalog(txn_base(j->t));
 	int rc = 0;
 
 	for (uint32_t i = 0; !rc && i < c->n_types; i++) {
-		const struct row_image *row;
-		struct txn_iter it;
-
-		if (!has_blobs(&c->types[i]))
-			continue;
-		txn_iter_init(&it, j->t, &c->types[i]);
-		for (enum staged_kind k; !rc && (k = txn_iter_next(&it, NULL, &row)) != STAGED_NONE;)
-			if (k == STAGED_PUT)
-				rc = collect_row(j, &c->types[i], row, e);
+		if (has_blobs(&c->types[i]))
+			rc = collect_type(j, &c->types[i], e);
 	}
 	return rc;
 }

@@ -50,99 +50,147 @@ static int by_index(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int duplicate_key(const struct load_record *r, struct arena *a, struct err *e)
+static int duplicate_key(struct spool *s, const struct type *t, struct arena *a, struct err *e)
 {
-	const struct tuple *key = &r->type->key;
+	const struct tuple *key = &t->key;
 	uint32_t *members = arena_memdup(a, key->members, key->n * sizeof(*members));
+	struct spool_reader reader = { 0 };
+	struct spool_row r;
+	int rc;
 
 	qsort(members, key->n, sizeof(*members), by_index); /* the message names columns in name order */
-	return refuse_tuple(r->type, &(struct tuple){ key->n, members }, &r->row, r->row.id, e);
+	spool_read(s, s->repeat, &reader, &r);
+	rc = refuse_tuple(t, &(struct tuple){ key->n, members }, &r.row, r.row.id, e);
+	spool_reader_free(&reader);
+	return rc;
 }
 
 /* Records of type @t that share the tuple @u, though a later one may have replaced an earlier one of the same id. */
-static int check_input_tuple(const struct load_batch *b, const struct type *t, const struct tuple *u, struct arena *a,
+static int check_input_tuple(struct spool *s, const struct type *t, const struct tuple *u, struct arena *a,
 			     struct err *e)
 {
-	struct map seen = MAP_INIT;
+	struct spool_cursor at = { 0 };
+	struct map seen = MAP_INIT; /* tuple -> id of its first record */
 	struct strbuf key = STRBUF_INIT;
+	struct spool_row r;
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < b->n; i++) {
-		const struct row_image *row = &b->records[i].row, *other;
+	while (!rc && spool_next(s, &at, &r)) {
+		const char *holder;
 		bool exempt;
 
-		if (b->records[i].type->index != t->index)
-			continue;
 		sb_reset(&key);
-		rc = tuple_key(t, u, row, &key, &exempt, e);
+		rc = tuple_key(t, u, &r.row, &key, &exempt, e);
 		if (rc || exempt)
 			continue;
-		other = map_get(&seen, sb_str(&key));
-		if (other)
-			rc = refuse_tuple(t, u, row, other->id, e);
+		holder = map_get(&seen, sb_str(&key));
+		if (holder)
+			rc = refuse_tuple(t, u, &r.row, str_from(holder), e);
 		else
-			map_put(&seen, arena_str(a, sb_str(&key)), (void *)row);
+			map_put(&seen, arena_str(a, sb_str(&key)), (void *)(uintptr_t)arena_str(a, r.row.id).s);
 	}
 	map_free(&seen);
 	sb_free(&key);
 	return rc;
 }
 
-/*
- * Some id came twice (@first: per type, the first record that repeated one). The checks of the whole write come too late for
- * that, since they see the last record of each id only; so they are made here, in the same order: values, then uniqueness.
- */
-static int check_repeats(const struct load_job *j, struct txn *t, const struct load_record **first, struct err *e)
+static struct spool *spool_of(struct load_job *j, const struct type *t)
 {
-	const struct catalog *c = snapshot_catalog(txn_base(t));
+	return &j->batch.pool.spools[t->index];
+}
+
+/*
+ * Some id came twice. The checks of the whole write come too late for that, since they see the last record of each id only; so they
+ * are made here, in the same order: values, then uniqueness.
+ */
+static int check_repeats(struct load_job *j, struct txn *t, const struct catalog *c, struct err *e)
+{
 	int rc = txn_validate_values(t, e);
 
 	for (uint32_t i = 0; !rc && i < c->n_types; i++) {
 		const struct type *ty = &c->types[i];
+		struct spool *s = spool_of(j, ty);
 
-		if (!first[i])
+		if (!s->repeated)
 			continue;
 		if (ty->key.n)
-			rc = duplicate_key(first[i], txn_arena(t), e);
+			rc = duplicate_key(s, ty, txn_arena(t), e);
 		for (uint32_t k = 0; !rc && k < ty->n_uniques; k++)
-			rc = check_input_tuple(&j->batch, ty, &ty->uniques[k], txn_arena(t), e);
+			rc = check_input_tuple(s, ty, &ty->uniques[k], txn_arena(t), e);
 	}
 	return rc;
 }
 
-/* A key may repeat an id only to be refused later; a keyless id repeats under merge only, and its last record wins. */
-static int stage_record(const struct load_job *j, struct txn *t, const struct load_record *r,
-			const struct load_record **first, struct err *e)
+/* --- ids that must not be there -------------------------------------------------------------------- */
+
+struct key_clash { /* the first record that has one */
+	uint64_t record;
+	const struct type *type; /* NULL: none */
+	struct str id;		 /* in the transaction's arena */
+};
+
+static void note_clash(struct key_clash *k, struct txn *t, const struct type *ty, const struct spool_row *r)
 {
-	if (txn_staged(t, r->type, r->row.id, NULL) == STAGED_PUT) {
-		if (!r->type->key.n && j->opts->mode != LOAD_MERGE)
-			return key_conflict(r->type, r->row.id, e);
-		if (!first[r->type->index])
-			first[r->type->index] = r;
-	} else if (j->opts->mode == LOAD_APPEND && row_find(txn_base(t), r->type, r->row.id) != ROW_NONE) {
-		return key_conflict(r->type, r->row.id, e);
-	}
-	return txn_put(t, r->type, &r->row, e);
+	if (!k->type || r->record < k->record)
+		*k = (struct key_clash){ r->record, ty, arena_str(txn_arena(t), r->row.id) };
 }
+
+/* A key may repeat an id only to be refused later; a keyless id repeats under merge only, and its last record wins. */
+static void find_repeat(struct spool *s, struct txn *t, const struct type *ty, struct key_clash *k)
+{
+	struct spool_reader reader = { 0 };
+	struct spool_row r;
+
+	if (!s->repeated || ty->key.n)
+		return;
+	spool_read(s, s->repeat, &reader, &r);
+	note_clash(k, t, ty, &r);
+	spool_reader_free(&reader);
+}
+
+static void find_present(struct spool *s, struct txn *t, const struct type *ty, struct key_clash *k)
+{
+	struct snapshot *base = txn_base(t);
+	struct spool_cursor at = { 0 };
+	struct spool_row r;
+
+	if (!snapshot_count(base, ty))
+		return;
+	while (spool_next(s, &at, &r) && (!k->type || r.record < k->record)) {
+		if (row_find(base, ty, r.row.id) != ROW_NONE)
+			note_clash(k, t, ty, &r);
+	}
+}
+
+static int check_clashes(struct load_job *j, struct txn *t, const struct catalog *c, struct err *e)
+{
+	struct key_clash k = { 0 };
+
+	for (uint32_t i = 0; i < c->n_types; i++) {
+		if (j->opts->mode != LOAD_MERGE)
+			find_repeat(spool_of(j, &c->types[i]), t, &c->types[i], &k);
+		if (j->opts->mode == LOAD_APPEND)
+			find_present(spool_of(j, &c->types[i]), t, &c->types[i], &k);
+	}
+	return k.type ? key_conflict(k.type, k.id, e) : 0;
+}
+
+/* --- the write ------------------------------------------------------------------------------------- */
 
 static int stage_all(struct load_job *j, struct txn *t, const struct catalog *c, struct err *e)
 {
-	const struct load_record **first = arena_array(txn_arena(t), const struct load_record *, c->n_types + 1);
 	bool repeated = false;
-	int rc = 0;
+	int rc = check_clashes(j, t, c, e);
 
-	for (uint32_t i = 0; j->opts->mode == LOAD_OVERWRITE && i < c->n_types; i++)
-		if (j->batch.counts[i])
+	for (uint32_t i = 0; !rc && i < c->n_types; i++) {
+		if (!j->batch.counts[i])
+			continue;
+		if (j->opts->mode == LOAD_OVERWRITE)
 			txn_truncate(t, &c->types[i]);
-	for (size_t i = 0; !rc && i < j->batch.n; i++) {
-		struct load_record *r = &j->batch.records[i];
-
-		r->type = &c->types[r->type->index]; /* same digest, maybe another instance */
-		rc = stage_record(j, t, r, first, e);
+		txn_put_spool(t, &c->types[i], spool_of(j, &c->types[i]));
+		repeated |= spool_of(j, &c->types[i])->repeated;
 	}
-	for (uint32_t i = 0; i < c->n_types; i++)
-		repeated |= first[i] != NULL;
-	return rc || !repeated ? rc : check_repeats(j, t, first, e);
+	return rc || !repeated ? rc : check_repeats(j, t, c, e);
 }
 
 static int load_prepare(void *arg, struct txn *t, struct err *e)
@@ -224,7 +272,8 @@ static int run_load(struct graph *g, const struct load_opts *opts, const char *b
 	rc = graph_snapshot(g, branch, NULL, &base, e);
 	if (rc)
 		return rc;
-	rc = load_parse(snapshot_catalog(base), opts, read, arg, &job.batch, e);
+	load_batch_init(&job.batch, snapshot_catalog(base), store_scratch_dir(g->store), g->load_stage);
+	rc = load_parse(&job.batch, opts, read, arg, e);
 	if (!rc)
 		rc = graph_write(g, &req, &committed, &out->commit, e);
 	if (!rc)

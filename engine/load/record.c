@@ -14,7 +14,7 @@
 struct parser {
 	struct load_batch *b;
 	const struct load_opts *opts;
-	struct arena scratch; /* the JSON tree of the record at hand */
+	struct arena scratch; /* the JSON tree and the values of the record at hand */
 	uint64_t at;	      /* line (strict) or record (permissive) number, from 1 */
 	uint64_t bytes;
 	struct err *e;
@@ -122,7 +122,7 @@ static int respell(struct parser *p, const struct type *t, struct str written, s
 			STR_ARG(t->name), STR_ARG(written), STR_ARG(*old), STR_ARG(canonical));
 	}
 	s = arena_new(&p->b->arena, struct str);
-	*s = canonical;
+	*s = arena_str(&p->b->arena, canonical);
 	map_put(m, arena_str(&p->b->arena, written), s);
 	return 0;
 }
@@ -158,11 +158,11 @@ static bool spells_key(const struct type *t, const struct val *vals, struct str 
 	return false;
 }
 
-static int keyed_id(struct parser *p, struct load_record *r, const struct json *id, const struct val *vals)
+static int keyed_id(struct parser *p, const struct type *t, const struct json *id, struct row_image *row)
 {
-	const struct type *t = r->type;
+	const struct val *vals = row->vals;
 	struct err *e = p->e;
-	int rc = key_id(t, vals, &p->b->arena, &r->row.id, e);
+	int rc = key_id(t, vals, &p->scratch, &row->id, e);
 
 	if (rc) {
 		err_prefix(e, "%s %llu: ", strict(p) ? "line" : "record", (unsigned long long)p->at);
@@ -170,11 +170,11 @@ static int keyed_id(struct parser *p, struct load_record *r, const struct json *
 	}
 	if (!id)
 		return 0;
-	if (str_eq(id->text, r->row.id))
-		return strict(p) ? 0 : respell(p, t, id->text, r->row.id);
+	if (str_eq(id->text, row->id))
+		return strict(p) ? 0 : respell(p, t, id->text, row->id);
 	if (strict(p) || !spells_key(t, vals, id->text))
-		return mismatched_id(p, t, id->text, r->row.id);
-	return respell(p, t, id->text, r->row.id);
+		return mismatched_id(p, t, id->text, row->id);
+	return respell(p, t, id->text, row->id);
 }
 
 /* The explicit id of a record, checked; NULL when there is none. */
@@ -221,7 +221,7 @@ static int check_data_members(struct parser *p, const struct type *t, const stru
 
 static int convert_values(struct parser *p, const struct type *t, const struct json *data, struct val **out)
 {
-	struct val *vals = arena_array(&p->b->arena, struct val, t->n_props);
+	struct val *vals = arena_array(&p->scratch, struct val, t->n_props);
 	char name[LIMIT_KEY_BYTES];
 
 	for (uint32_t i = 0; i < t->n_props; i++) {
@@ -235,7 +235,7 @@ static int convert_values(struct parser *p, const struct type *t, const struct j
 		memcpy(name, pr->name.s, pr->name.n);
 		name[pr->name.n] = 0;
 		v = data ? json_get(data, name) : NULL;
-		rc = load_value(pr, v, p->opts->shape, &p->b->arena, &vals[i], p->e);
+		rc = load_value(pr, v, p->opts->shape, &p->scratch, &vals[i], p->e);
 		if (rc) {
 			if (strict(p))
 				err_prefix(p->e, "line %llu: ", (unsigned long long)p->at);
@@ -250,7 +250,7 @@ static int convert_values(struct parser *p, const struct type *t, const struct j
 
 static int add_record(struct parser *p, const struct type *t, struct str from, struct str to, const struct json *data)
 {
-	struct load_record r = { .type = t };
+	struct row_image row = { .src = from, .dst = to };
 	const struct json *id;
 	struct val *vals;
 	int rc;
@@ -262,21 +262,19 @@ static int add_record(struct parser *p, const struct type *t, struct str from, s
 		rc = convert_values(p, t, data, &vals);
 	if (rc)
 		return rc;
-	r.row.vals = vals;
-	if (t->kind == TYPE_EDGE) {
-		r.row.src = arena_str(&p->b->arena, from);
-		r.row.dst = arena_str(&p->b->arena, to);
-	}
-	if (t->key.n) {
-		rc = keyed_id(p, &r, id, vals);
-		if (rc)
-			return rc;
-	} else {
-		r.explicit_id = id != NULL;
-		r.row.id = id ? arena_str(&p->b->arena, id->text) : fresh_id(&p->b->arena);
-	}
-	MEM_GROW(p->b->records, p->b->n, p->b->cap);
-	p->b->records[p->b->n++] = r;
+	row.vals = vals;
+	if (t->key.n)
+		rc = keyed_id(p, t, id, &row);
+	else
+		row.id = id ? id->text : fresh_id(&p->scratch);
+	if (!rc && row.id.n > LIMIT_ID_BYTES)
+		rc = refuse(p, "id of %s type '%.*s' is longer than %u bytes", type_kind_word(t), STR_ARG(t->name),
+			    LIMIT_ID_BYTES);
+	if (!rc)
+		rc = spool_add(&p->b->pool.spools[t->index], &row, p->b->n, !t->key.n && !id, p->e);
+	if (rc)
+		return rc;
+	p->b->n++;
 	p->b->counts[t->index]++;
 	if (p->opts->progress && p->b->n % PROGRESS_RECORDS == 0)
 		p->opts->progress(p->opts->progress_arg, p->bytes, p->b->n);
@@ -479,18 +477,13 @@ static int permissive_record(struct parser *p, const struct json *rec)
 /* Edges that name a node by another spelling of its key follow it to the canonical id. */
 static void remap_endpoints(struct load_batch *b)
 {
-	for (size_t i = 0; i < b->n; i++) {
-		struct load_record *r = &b->records[i];
-		struct str *to;
+	for (uint32_t i = 0; i < b->catalog->n_types; i++) {
+		const struct type *t = &b->catalog->types[i];
 
-		if (r->type->kind != TYPE_EDGE)
+		if (t->kind != TYPE_EDGE)
 			continue;
-		to = map_get(&b->respelled[r->type->from->index], r->row.src);
-		if (to)
-			r->row.src = *to;
-		to = map_get(&b->respelled[r->type->to->index], r->row.dst);
-		if (to)
-			r->row.dst = *to;
+		b->pool.spools[i].respelled[0] = &b->respelled[t->from->index];
+		b->pool.spools[i].respelled[1] = &b->respelled[t->to->index];
 	}
 }
 
@@ -537,15 +530,19 @@ static int parse_permissive(struct parser *p, read_fn read, void *arg)
 	return rc;
 }
 
-int load_parse(const struct catalog *c, const struct load_opts *opts, read_fn read, void *arg, struct load_batch *out,
-	       struct err *e)
+void load_batch_init(struct load_batch *b, const struct catalog *c, const char *dir, uint64_t max_bytes)
+{
+	*b = (struct load_batch){ .catalog = c };
+	b->counts = arena_array(&b->arena, uint64_t, c->n_types + 1);
+	b->respelled = arena_array(&b->arena, struct map, c->n_types + 1);
+	spool_pool_init(&b->pool, c, dir, max_bytes);
+}
+
+int load_parse(struct load_batch *out, const struct load_opts *opts, read_fn read, void *arg, struct err *e)
 {
 	struct parser p = { .b = out, .opts = opts, .e = e };
 	int rc;
 
-	*out = (struct load_batch){ .catalog = c };
-	out->counts = arena_array(&out->arena, uint64_t, c->n_types + 1);
-	out->respelled = arena_array(&out->arena, struct map, c->n_types + 1);
 	rc = opts->shape == LOAD_STRICT ? parse_strict(&p, read, arg) : parse_permissive(&p, read, arg);
 	arena_free(&p.scratch);
 	if (!rc && opts->progress)
@@ -557,7 +554,7 @@ void load_batch_clear(struct load_batch *b)
 {
 	for (uint32_t i = 0; b->respelled && i < b->catalog->n_types; i++)
 		map_free(&b->respelled[i]);
-	free(b->records);
+	spool_pool_free(&b->pool);
 	arena_free(&b->arena);
 	*b = (struct load_batch){ 0 };
 }

@@ -196,7 +196,7 @@ static int update_base(const struct update *u, const struct predicate *p, bool a
 			continue;
 		id = row_id(u->m->base, u->ty, r);
 		/* a superseded value never matches */
-		if (any_staged && txn_staged(u->m->t, u->ty, id, NULL) != STAGED_NONE)
+		if (any_staged && txn_staged(u->m->t, u->ty, id) != STAGED_NONE)
 			continue;
 		rc = update_id(u, id, e);
 		if (rc)
@@ -236,7 +236,7 @@ int mutate_update(struct mutation *m, const struct stmt *st, const struct type *
 /* Each entity is deleted, and counted, once. */
 static int delete_one(struct mutation *m, const struct type *ty, struct str id, uint64_t *count, struct err *e)
 {
-	if (txn_staged(m->t, ty, id, NULL) == STAGED_DELETE)
+	if (txn_staged(m->t, ty, id) == STAGED_DELETE)
 		return 0;
 	++*count;
 	return txn_delete(m->t, ty, id, e);
@@ -263,7 +263,7 @@ static int delete_node(struct mutation *m, const struct type *ty, rowref r, stru
 {
 	int rc = 0;
 
-	if (txn_staged(m->t, ty, row_id(m->base, ty, r), NULL) == STAGED_DELETE)
+	if (txn_staged(m->t, ty, row_id(m->base, ty, r)) == STAGED_DELETE)
 		return 0;
 	for (uint32_t i = 0; !rc && i < m->c->n_types; i++) {
 		const struct type *et = &m->c->types[i];

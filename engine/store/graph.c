@@ -255,11 +255,14 @@ static void free_blob_policy(struct graph *g)
 static void take_opts(struct graph *g, const struct graph_open_opts *o)
 {
 	g->mutation_max = LIMIT_MUTATION_BYTES;
+	g->load_stage = LIMIT_LOAD_STAGE_BYTES;
 	if (!o)
 		return;
 	g->read_only = o->read_only;
 	if (o->mutation_max_bytes)
 		g->mutation_max = o->mutation_max_bytes;
+	if (o->load_stage_bytes)
+		g->load_stage = o->load_stage_bytes;
 	g->embedder = o->embedder;
 	g->policy = o->policy;
 	g->policy_ctx = o->policy_ctx;

@@ -84,7 +84,7 @@ struct graph {
 	bool own_store, read_only;
 	char *uri;
 	char graph_id[ULID_LEN + 1], domain[ULID_LEN + 1], main_id[ULID_LEN + 1];
-	uint64_t mutation_max;
+	uint64_t mutation_max, load_stage;
 	uint32_t head_max_age_ms;
 	struct embedder *embedder;
 	const struct graph_policy_ops *policy;

@@ -84,6 +84,7 @@ static int seg_map(struct seg_cache *c, struct seg *s, uint64_t rows, struct err
 		return rc;
 	s->bytes = s->map.n;
 	rc = segment_open(s->map.data, s->map.n, key, &s->s, e);
+	store_map_relax(c->store, &s->map); /* a look at a few headers maps megabytes around each */
 	if (rc)
 		return rc;
 	if (segment_rows(s->s) != rows || rows >= SEG_ROW_NONE)

@@ -641,7 +641,13 @@ int segment_writer_finish(struct segment_writer *w, struct strbuf *out, struct e
 	} else {
 		sb_add(&w->out, eos, sizeof(eos));
 		put_footer(w);
-		sb_adds(out, sb_str(&w->out));
+		if (out->n) {
+			sb_adds(out, sb_str(&w->out));
+		} else { /* the buffer itself, not a copy of tens of megabytes */
+			sb_free(out);
+			*out = w->out;
+			w->out = STRBUF_INIT;
+		}
 	}
 	segment_writer_free(w);
 	return rc;

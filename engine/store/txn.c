@@ -54,15 +54,6 @@ static struct staged_row *find(const struct staged_type *st, struct str id)
 	return pos ? &st->rows[pos - 1] : NULL;
 }
 
-static uint64_t image_bytes(const struct type *ty, const struct row_image *row)
-{
-	uint64_t n = sizeof(struct staged_row) + row->id.n + row->src.n + row->dst.n;
-
-	for (uint32_t i = 0; i < ty->n_props; i++)
-		n += val_bytes(&row->vals[i]);
-	return n;
-}
-
 static struct staged_row *stage(struct staged_type *st, struct str id)
 {
 	struct staged_row *r = find(st, id);
@@ -106,7 +97,7 @@ int txn_put(struct txn *t, const struct type *ty, const struct row_image *row, s
 		return err_set(e, ERR_BAD_REQUEST, "id of %s type '%.*s' is longer than %u bytes", type_kind_word(ty),
 			       STR_ARG(ty->name), LIMIT_ID_BYTES);
 	r = stage(st, row->id);
-	bytes = image_bytes(ty, row);
+	bytes = row_image_bytes(row, ty->n_props);
 	r->row.src = row->src;
 	r->row.dst = row->dst;
 	r->row.vals = row->vals;
@@ -114,6 +105,17 @@ int txn_put(struct txn *t, const struct type *ty, const struct row_image *row, s
 	st->bytes += bytes;
 	t->bytes += bytes;
 	return t->limited && t->bytes > t->max_bytes ? limit_error(t, e) : 0;
+}
+
+void txn_put_spool(struct txn *t, const struct type *ty, struct spool *s)
+{
+	struct staged_type *st = staged(t, ty);
+
+	if (!st || !s->rows)
+		return;
+	st->spool = s;
+	st->bytes += s->bytes;
+	t->bytes += s->bytes;
 }
 
 int txn_delete(struct txn *t, const struct type *ty, struct str id, struct err *e)
@@ -145,18 +147,34 @@ bool txn_truncated(const struct txn *t, const struct type *ty)
 	return st && st->truncated;
 }
 
-enum staged_kind txn_staged(const struct txn *t, const struct type *ty, struct str id, const struct row_image **row)
+static uint32_t find_spooled(const struct staged_type *st, struct str id)
 {
-	const struct staged_row *r = find(staged(t, ty), id);
+	return st && st->spool ? spool_find(st->spool, id) : SPOOL_NONE;
+}
 
-	if (r && r->kind == STAGED_PUT && row)
-		*row = &r->row;
-	return r ? r->kind : STAGED_NONE;
+enum staged_kind txn_staged(const struct txn *t, const struct type *ty, struct str id)
+{
+	const struct staged_type *st = staged(t, ty);
+	const struct staged_row *r = find(st, id);
+
+	if (r)
+		return r->kind;
+	return find_spooled(st, id) != SPOOL_NONE ? STAGED_PUT : STAGED_NONE;
 }
 
 void txn_iter_init(struct txn_iter *it, const struct txn *t, const struct type *ty)
 {
-	*it = (struct txn_iter){ t, ty, 0 };
+	*it = (struct txn_iter){ .t = t, .ty = ty };
+}
+
+/* The next spooled row that neither a later one of the spool nor one staged behind it replaces. */
+static bool next_spooled(struct txn_iter *it, const struct staged_type *st)
+{
+	while (spool_next(st->spool, &it->at, &it->spool_row)) {
+		if (spool_counts(st->spool, &it->spool_row) && (!st->n || !find(st, it->spool_row.row.id)))
+			return true;
+	}
+	return false;
 }
 
 enum staged_kind txn_iter_next(struct txn_iter *it, struct str *id, const struct row_image **row)
@@ -164,6 +182,14 @@ enum staged_kind txn_iter_next(struct txn_iter *it, struct str *id, const struct
 	const struct staged_type *st = staged(it->t, it->ty);
 	const struct staged_row *r;
 
+	it->spooled = st && st->spool && next_spooled(it, st);
+	if (it->spooled) {
+		if (id)
+			*id = it->spool_row.row.id;
+		if (row)
+			*row = &it->spool_row.row;
+		return STAGED_PUT;
+	}
 	if (!st || it->i >= st->n)
 		return STAGED_NONE;
 	r = &st->rows[it->i++];
@@ -178,7 +204,7 @@ size_t txn_staged_count(const struct txn *t, const struct type *ty)
 {
 	const struct staged_type *st = staged(t, ty);
 
-	return st ? st->n : 0;
+	return st ? st->n + (st->spool ? st->spool->rows : 0) : 0;
 }
 
 bool txn_exists(const struct txn *t, const struct type *ty, struct str id)
@@ -188,6 +214,8 @@ bool txn_exists(const struct txn *t, const struct type *ty, struct str id)
 
 	if (r)
 		return r->kind == STAGED_PUT;
+	if (find_spooled(st, id) != SPOOL_NONE)
+		return true;
 	return st && !st->truncated && row_find(t->base, ty, id) != ROW_NONE;
 }
 
@@ -205,10 +233,26 @@ static void read_base(const struct txn *t, const struct type *ty, rowref ref, st
 	out->vals = vals;
 }
 
+static void read_spooled(const struct staged_type *st, const struct type *ty, uint32_t pos, struct arena *a,
+			 struct row_image *out)
+{
+	struct spool_reader reader = { 0 };
+	struct spool_row r;
+	struct val *vals = arena_array(a, struct val, ty->n_props + 1);
+
+	spool_read(st->spool, pos, &reader, &r);
+	for (uint32_t i = 0; i < ty->n_props; i++)
+		vals[i] = val_copy(a, &r.row.vals[i]);
+	*out = r.row;
+	out->vals = vals;
+	spool_reader_free(&reader);
+}
+
 bool txn_read(const struct txn *t, const struct type *ty, struct str id, struct arena *a, struct row_image *out)
 {
 	const struct staged_type *st = staged(t, ty);
 	const struct staged_row *r = find(st, id);
+	uint32_t pos;
 	rowref ref;
 
 	memset(out, 0, sizeof(*out));
@@ -216,6 +260,11 @@ bool txn_read(const struct txn *t, const struct type *ty, struct str id, struct 
 		if (r->kind == STAGED_PUT)
 			*out = r->row;
 		return r->kind == STAGED_PUT;
+	}
+	pos = find_spooled(st, id);
+	if (pos != SPOOL_NONE) {
+		read_spooled(st, ty, pos, a, out);
+		return true;
 	}
 	ref = st && !st->truncated ? row_find(t->base, ty, id) : ROW_NONE;
 	if (ref != ROW_NONE)

@@ -10,6 +10,7 @@
 #define ENGINE_STORE_TXN_H
 
 #include "engine/store/snapshot.h"
+#include "engine/store/spool.h"
 
 struct txn;
 
@@ -27,24 +28,36 @@ enum staged_kind { STAGED_NONE, STAGED_PUT, STAGED_DELETE };
  * txn_arena or longer. Last write per id wins. ERR_RESOURCE_LIMIT when staged bytes pass the mutation limit and @limited.
  */
 int txn_put(struct txn *t, const struct type *ty, const struct row_image *row, struct err *e);
+/*
+ * Stage all rows of a load of one type; of an id that came twice the last counts. The spool must outlive the transaction. Rows staged
+ * one by one come behind them and replace those of the same id. Once per type, before anything else of it.
+ */
+void txn_put_spool(struct txn *t, const struct type *ty, struct spool *s);
 /* Stage the deletion of an id (no cascade: callers stage the edges they delete). Absent ids are allowed and have no effect. */
 int txn_delete(struct txn *t, const struct type *ty, struct str id, struct err *e);
 /* load overwrite: everything of the type that is not staged disappears. */
 void txn_truncate(struct txn *t, const struct type *ty);
 bool txn_truncated(const struct txn *t, const struct type *ty);
 
-/* What is staged for an id; *row (may be NULL) receives the image for STAGED_PUT. */
-enum staged_kind txn_staged(const struct txn *t, const struct type *ty, struct str id, const struct row_image **row);
+/* What is staged for an id. */
+enum staged_kind txn_staged(const struct txn *t, const struct type *ty, struct str id);
 
-/* Staged operations of a type in order of first staging. */
+/*
+ * Staged operations of a type in order of first staging. What a spooled row's image points at is there until the next call; one
+ * iteration of a type at a time when it has a spool.
+ */
 struct txn_iter {
 	const struct txn *t;
 	const struct type *ty;
 	size_t i;
+	struct spool_cursor at;
+	struct spool_row spool_row;
+	bool spooled; /* the row at hand came from a spool */
 };
 void txn_iter_init(struct txn_iter *it, const struct txn *t, const struct type *ty);
 enum staged_kind txn_iter_next(struct txn_iter *it, struct str *id,
 			       const struct row_image **row); /* STAGED_NONE at the end */
+/* Not less than there are; 0 only when there are none. */
 size_t txn_staged_count(const struct txn *t, const struct type *ty);
 
 /* True when @id exists in the final image (staged put, or visible in the base and neither deleted nor truncated). */

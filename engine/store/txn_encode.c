@@ -4,7 +4,8 @@
 #include "txn_priv.h"
 
 #define SEGMENT_MAX_ROWS (1u << 20)
-#define SEGMENT_MAX_BYTES (64u << 20)
+#define SEGMENT_MAX_BYTES \
+	(32u << 20) /* as large as a compaction wants them (ckpt_build.c), and no larger: they are made in memory */
 #define SEGMENT_MIN_BYTES (64u << 10) /* smaller types of a large commit stay inline */
 
 struct encode {
@@ -23,7 +24,7 @@ static bool deletes(const struct txn *t, const struct type *ty, const struct sta
 
 static bool type_changes(const struct txn *t, const struct type *ty, const struct staged_type *st)
 {
-	if (st->truncated)
+	if (st->truncated || st->spool)
 		return true;
 	for (size_t i = 0; i < st->n; i++) {
 		if (st->rows[i].kind == STAGED_PUT || deletes(t, ty, st, &st->rows[i]))
@@ -54,22 +55,23 @@ static void encode_row(struct strbuf *b, const struct type *ty, const struct row
 		enc_val(b, &row->vals[i]);
 }
 
-static size_t count_puts(const struct staged_type *st)
+static void encode_puts(struct encode *en, const struct type *ty)
 {
+	struct strbuf rows = STRBUF_INIT;
+	const struct row_image *row;
+	struct txn_iter it;
 	size_t n = 0;
 
-	for (size_t i = 0; i < st->n; i++)
-		n += st->rows[i].kind == STAGED_PUT;
-	return n;
-}
-
-static void encode_puts(struct encode *en, const struct type *ty, const struct staged_type *st)
-{
-	enc_var(en->out, count_puts(st));
-	for (size_t i = 0; i < st->n; i++) {
-		if (st->rows[i].kind == STAGED_PUT)
-			encode_row(en->out, ty, &st->rows[i].row);
+	txn_iter_init(&it, en->t, ty);
+	for (enum staged_kind k; (k = txn_iter_next(&it, NULL, &row)) != STAGED_NONE;) {
+		if (k != STAGED_PUT)
+			continue;
+		encode_row(&rows, ty, row);
+		n++;
 	}
+	enc_var(en->out, n);
+	sb_add(en->out, rows.s, rows.n);
+	sb_free(&rows);
 }
 
 static void encode_deletes(struct encode *en, const struct type *ty, const struct staged_type *st)
@@ -90,12 +92,25 @@ static void encode_deletes(struct encode *en, const struct type *ty, const struc
 
 /* --- segments -------------------------------------------------------------------------------------- */
 
+/* All puts of a type, ascending by id: the rows staged one by one between those of the spool. */
+struct puts {
+	const struct row_image **rows;
+	size_t n, i;
+	struct spool *spool;
+	uint32_t *order; /* NULL: the spool is in order as it is */
+	size_t n_order, k;
+	struct spool_cursor at;
+	struct spool_reader reader;
+	struct spool_row next; /* of the spool */
+	bool has_next;
+};
+
 static int by_id(const void *a, const void *b)
 {
 	return str_cmp((*(const struct row_image *const *)a)->id, (*(const struct row_image *const *)b)->id);
 }
 
-static const struct row_image **sorted_puts(const struct staged_type *st, size_t *n)
+static const struct row_image **sorted_rows(const struct staged_type *st, size_t *n)
 {
 	const struct row_image **rows = mem_alloc((st->n + 1) * sizeof(*rows));
 
@@ -108,6 +123,54 @@ static const struct row_image **sorted_puts(const struct staged_type *st, size_t
 	return rows;
 }
 
+static bool read_spool(struct puts *p)
+{
+	if (!p->order)
+		return spool_next(p->spool, &p->at, &p->next);
+	if (p->k >= p->n_order)
+		return false;
+	spool_read(p->spool, p->order[p->k++], &p->reader, &p->next);
+	return true;
+}
+
+static void puts_begin(struct puts *p, const struct staged_type *st)
+{
+	*p = (struct puts){ .spool = st->spool };
+	p->rows = sorted_rows(st, &p->n);
+	if (!p->spool)
+		return;
+	if (!p->spool->ascending)
+		p->order = spool_sorted(p->spool, &p->n_order);
+	p->has_next = read_spool(p);
+}
+
+static void puts_end(struct puts *p)
+{
+	free(p->rows);
+	free(p->order);
+	spool_reader_free(&p->reader);
+}
+
+/* NULL at the end. Stays until puts_advance. */
+static const struct row_image *puts_first(struct puts *p)
+{
+	const struct row_image *row = p->i < p->n ? p->rows[p->i] : NULL;
+
+	if (!p->has_next)
+		return row;
+	return row && str_cmp(row->id, p->next.row.id) <= 0 ? row : &p->next.row;
+}
+
+/* A spooled row goes with the one that replaces it. */
+static void puts_advance(struct puts *p)
+{
+	int cmp = p->i >= p->n ? 1 : !p->has_next ? -1 : str_cmp(p->rows[p->i]->id, p->next.row.id);
+
+	p->i += cmp <= 0;
+	if (cmp >= 0)
+		p->has_next = read_spool(p);
+}
+
 static uint64_t created_version(struct encode *en, const struct type *ty, struct str id)
 {
 	rowref r = snapshot_count(en->t->base, ty) ? row_find(en->t->base, ty, id) : ROW_NONE;
@@ -115,38 +178,48 @@ static uint64_t created_version(struct encode *en, const struct type *ty, struct
 	return r == ROW_NONE ? en->version : row_created(en->t->base, ty, r);
 }
 
-/* Write rows [*i, ...) until the segment is full; append its reference. */
-static int encode_segment(struct encode *en, const struct type *ty, const struct row_image **rows, size_t n, size_t *i,
-			  struct strbuf *refs, struct err *e)
+/* Write rows until the segment is full; append its reference. */
+static int encode_segment(struct encode *en, const struct type *ty, struct puts *p, struct strbuf *refs, struct err *e)
 {
 	struct segment_writer *w = segment_writer_new(ty);
-	struct rec_segment ref = { .min = rows[*i]->id };
+	struct strbuf min = STRBUF_INIT, max = STRBUF_INIT;
+	const struct row_image *row = puts_first(p);
+	struct rec_segment ref = { .rows = 0 };
 	int rc;
 
-	while (*i < n && ref.rows < SEGMENT_MAX_ROWS && segment_writer_bytes(w) < SEGMENT_MAX_BYTES) {
-		segment_writer_add(w, rows[*i], created_version(en, ty, rows[*i]->id), en->version);
-		ref.max = rows[(*i)++]->id;
+	sb_adds(&min, row->id);
+	while (row && ref.rows < SEGMENT_MAX_ROWS && segment_writer_bytes(w) < SEGMENT_MAX_BYTES) {
+		segment_writer_add(w, row, created_version(en, ty, row->id), en->version);
+		sb_reset(&max);
+		sb_adds(&max, row->id);
 		ref.rows++;
+		puts_advance(p);
+		row = puts_first(p);
 	}
+	ref.min = sb_str(&min);
+	ref.max = sb_str(&max);
 	rc = seg_write(&en->t->g->segs, w, &ref, e);
 	if (!rc)
 		enc_segment(refs, &ref);
+	sb_free(&min);
+	sb_free(&max);
 	return rc;
 }
 
 static int encode_segments(struct encode *en, const struct type *ty, const struct staged_type *st, struct err *e)
 {
 	struct strbuf refs = STRBUF_INIT;
-	size_t n, i = 0, n_refs = 0;
-	const struct row_image **rows = sorted_puts(st, &n);
+	size_t n_refs = 0;
+	struct puts p;
 	int rc = 0;
 
-	for (; i < n && !rc; n_refs++)
-		rc = encode_segment(en, ty, rows, n, &i, &refs, e);
+	puts_begin(&p, st);
+	for (; puts_first(&p) && !rc; n_refs++)
+		rc = encode_segment(en, ty, &p, &refs, e);
+	puts_end(&p);
 	enc_var(en->out, n_refs);
 	sb_add(en->out, refs.s, refs.n);
 	sb_free(&refs);
-	free(rows);
 	return rc;
 }
 
@@ -169,7 +242,7 @@ static int encode_type(struct encode *en, const struct type *ty, const struct st
 		enc_var(b, 0);
 	} else {
 		enc_var(b, 0);
-		encode_puts(en, ty, st);
+		encode_puts(en, ty);
 	}
 	encode_deletes(en, ty, st);
 	return rc;

@@ -14,7 +14,8 @@ struct staged_row {
 };
 
 struct staged_type {
-	struct map index; /* id -> position + 1 */
+	struct spool *spool; /* borrowed; NULL: none */
+	struct map index;    /* id -> position + 1 */
 	struct staged_row *rows;
 	size_t n, cap;
 	uint64_t bytes; /* of the images that are staged now */

@@ -260,7 +260,7 @@ static int is_holder(void *arg, struct str id)
 {
 	struct holder_search *h = arg;
 
-	if (txn_truncated(h->c->t, h->t) || txn_staged(h->c->t, h->t, id, NULL) != STAGED_NONE)
+	if (txn_truncated(h->c->t, h->t) || txn_staged(h->c->t, h->t, id) != STAGED_NONE)
 		return 0;
 	h->found = arena_str(&h->c->scratch, id);
 	return 1;
@@ -272,7 +272,7 @@ static int check_tuple(struct check *c, const struct type *t, uint32_t which, st
 	const struct tuple *u = &t->uniques[which];
 	struct strbuf key = STRBUF_INIT;
 	struct holder_search h = { .c = c, .t = t };
-	const struct row_image *other;
+	const char *other;
 	bool exempt;
 	struct str k;
 	int rc = tuple_key(t, u, row, &key, &exempt, c->e);
@@ -282,10 +282,10 @@ static int check_tuple(struct check *c, const struct type *t, uint32_t which, st
 	k = arena_str(&c->scratch, sb_str(&key));
 	other = map_get(seen, k);
 	if (other) {
-		rc = unique_violation(c, t, u, row, other->id);
+		rc = unique_violation(c, t, u, row, str_from(other));
 		goto out;
 	}
-	map_put(seen, k, (void *)row);
+	map_put(seen, k, (void *)(uintptr_t)arena_str(&c->scratch, row->id).s);
 	rc = unique_find(txn_base(c->t), t, which, k, is_holder, &h, c->e);
 	if (rc > 0)
 		rc = unique_violation(c, t, u, row, h.found);
@@ -337,7 +337,7 @@ static int check_edge_ends(struct check *c, const struct type *et, struct str id
 
 static bool edge_is_retained(struct check *c, const struct type *et, struct str id)
 {
-	return !txn_truncated(c->t, et) && txn_staged(c->t, et, id, NULL) == STAGED_NONE;
+	return !txn_truncated(c->t, et) && txn_staged(c->t, et, id) == STAGED_NONE;
 }
 
 /* Retained edges at one side of a node that goes away. */

@@ -407,3 +407,12 @@ size_t val_bytes(const struct val *v)
 		return n;
 	}
 }
+
+size_t row_image_bytes(const struct row_image *row, uint32_t n)
+{
+	size_t bytes = sizeof(*row) + row->id.n + row->src.n + row->dst.n;
+
+	for (uint32_t i = 0; i < n; i++)
+		bytes += val_bytes(&row->vals[i]);
+	return bytes;
+}

@@ -42,6 +42,7 @@ struct graph_policy_ops {
 struct graph_open_opts {
 	bool read_only;		     /* no write of any kind reaches the store */
 	uint64_t mutation_max_bytes; /* 0: LIMIT_MUTATION_BYTES */
+	uint64_t load_stage_bytes;   /* rows of a load beyond this go to a temporary file; 0: LIMIT_LOAD_STAGE_BYTES */
 	struct embedder *embedder;   /* for nearest() with text; borrowed, NULL: such queries fail with the reason */
 	const struct graph_policy_ops *policy; /* NULL: everything is allowed */
 	void *policy_ctx;

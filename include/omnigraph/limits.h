@@ -12,6 +12,7 @@
 #define LIMIT_LOAD_LINE_BYTES (32u << 20)      /* engine.md 18 graph_batch_line_bytes */
 #define LIMIT_LOAD_LINE_SLOTS 131072u	       /* engine.md 18 graph_batch_json_structural_slots */
 #define LIMIT_MUTATION_BYTES (256ull << 20)    /* spec README 5; OMNIGRAPH_MUTATION_MAX_BYTES */
+#define LIMIT_LOAD_STAGE_BYTES (16ull << 20)   /* ours: rows of a load in memory; the rest waits in a temporary file */
 #define LIMIT_BLOB_INPUT_BYTES (32u << 20)     /* engine.md 18 decoded blob input bytes */
 #define LIMIT_BLOB_URI_BYTES (64u << 10)       /* engine.md 18 external Blob URI bytes */
 #define LIMIT_BLOB_URI_CELLS 8192	       /* engine.md 18 external Blob reference cells */

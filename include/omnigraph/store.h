@@ -169,6 +169,8 @@ int store_map(struct store *s, const char *key, struct store_map *out, struct er
 void store_unmap(struct store *s, struct store_map *m);
 /* Most of the content is not needed soon: its pages may leave this process until they are read again. */
 void store_map_relax(struct store *s, const struct store_map *m);
+/* Where temporary files beside the data may go: the directory of a local root, NULL for other stores. Borrowed from the store. */
+const char *store_scratch_dir(const struct store *s);
 /* Many in flight at once. Returns 0 when every rc is 0, else the first failure (its text in @e). */
 int store_get_batch(struct store *s, struct store_get_req *reqs, size_t n, uint64_t max, struct err *e);
 int store_put_batch(struct store *s, struct store_put_req *reqs, size_t n, struct err *e);

@@ -95,4 +95,7 @@ struct row_image {
 	const struct val *vals;
 };
 
+/* Rough bytes of a row of @n values while it is staged. */
+size_t row_image_bytes(const struct row_image *row, uint32_t n);
+
 #endif
