@@ -506,6 +506,7 @@ int s3_store_open(const char *rest, const struct store_open_opts *opts, struct s
 
 	pthread_mutex_init(&s3->lock, NULL);
 	s3->base.ops = &s3_ops;
+	s3->base.remote = true;
 	s3->base.read_only = opts->read_only;
 	rc = set_place(s3, rest, e);
 	if (!rc)

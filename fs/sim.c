@@ -409,6 +409,7 @@ struct store *sim_process(struct sim *w, bool read_only)
 	p->base.ops = &sim_ops;
 	p->base.uri = mem_strdup(w->back->uri);
 	p->base.read_only = read_only;
+	p->base.remote = w->back->remote;
 	p->w = w;
 	pthread_mutex_lock(&w->lock);
 	p->next = w->processes;

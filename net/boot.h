@@ -19,6 +19,7 @@ struct boot_options {
 	struct logger *logger;
 	struct server_limits limits;
 	uint64_t mutation_max_bytes; /* 0: default */
+	uint32_t head_max_age_ms;    /* graph_open_opts */
 };
 
 /* On failure @e has the text for "Error: <text>", possibly of several lines. */

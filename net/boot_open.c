@@ -105,6 +105,7 @@ static int check_queries(struct boot *b, struct boot_graph *bg, struct err *e)
 static int open_graph(struct boot *b, struct boot_graph *bg, struct err *e)
 {
 	struct graph_open_opts opts = { .mutation_max_bytes = b->o->mutation_max_bytes,
+					.head_max_age_ms = b->o->head_max_age_ms,
 					.embedder = bg->g.embedder,
 					.logger = b->o->logger };
 	struct blob_policy blobs;

@@ -32,6 +32,9 @@
 	"URI, "                                                                                                       \
 	"--config, --target) are gone"
 
+#define HEAD_MAX_AGE_MS 250
+#define HEAD_MAX_AGE_LIMIT_MS (3600u * 1000)
+
 static const char *env(const char *name)
 {
 	return getenv(name);
@@ -133,6 +136,8 @@ static void boot_limits(struct boot_options *b, struct logger *l)
 	b->limits.actor_bytes_max =
 		env_number(env, "OMNIGRAPH_PER_ACTOR_BYTES_MAX", UINT64_MAX, ADMISSION_BYTES_DEFAULT, l);
 	b->mutation_max_bytes = env_number(env, "OMNIGRAPH_MUTATION_MAX_BYTES", UINT64_MAX, 0, l);
+	b->head_max_age_ms =
+		(uint32_t)env_number(env, "OMNIGRAPH_HEAD_MAX_AGE_MS", HEAD_MAX_AGE_LIMIT_MS, HEAD_MAX_AGE_MS, l);
 }
 
 static void boot_options(const struct command_line *c, struct logger *l, struct boot_options *b)

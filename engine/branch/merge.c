@@ -304,12 +304,25 @@ static int write_merge(struct merge *m, struct err *e)
 
 /* --- the operation --------------------------------------------------------------------------------------------------------------- */
 
+/* The head as it is now, whatever age of it would do for a read. */
+static int newest(struct graph *g, const char *name, struct snapshot **out, struct err *e)
+{
+	struct branch *b;
+	int rc = branch_open(g, name, &b, e);
+
+	if (rc)
+		return rc;
+	rc = branch_snapshot_exact(b, out, e);
+	branch_put(b);
+	return rc;
+}
+
 static int capture(struct merge *m, const char *source, struct err *e)
 {
-	int rc = graph_snapshot(m->g, source, NULL, &m->source, e);
+	int rc = newest(m->g, source, &m->source, e);
 
 	if (!rc)
-		rc = graph_snapshot(m->g, m->target_name, NULL, &m->target, e);
+		rc = newest(m->g, m->target_name, &m->target, e);
 	if (!rc && strcmp(snapshot_catalog(m->source)->compiled_digest, snapshot_catalog(m->target)->compiled_digest)) {
 		rc = err_set(e, ERR_READ_SET_CHANGED,
 			     "write authority 'branch_merge_source_schema' changed during preparation — reprepare from "

@@ -219,13 +219,49 @@ struct names {
 	size_t n, cap;
 };
 
-static int on_name(void *arg, const struct branch_ref *r)
+static void names_add(struct names *l, const char *name)
 {
-	struct names *l = arg;
-
 	MEM_GROW(l->v, l->n, l->cap);
-	l->v[l->n++] = mem_strdup(r->name);
-	return 0;
+	l->v[l->n++] = mem_strdup(name);
+}
+
+/* A long name is only in the object; so is the reason why a key is none of ours. */
+static int name_in_ref(struct graph *g, const char *key, struct names *out, struct err *e)
+{
+	struct store_object o;
+	struct branch_ref r;
+	int rc = store_get(g->store, key, REF_MAX_BYTES, &o, e);
+
+	if (rc == -ENOENT) { /* deleted meanwhile */
+		err_clear(e);
+		return 0;
+	}
+	if (rc)
+		return rc;
+	rc = ref_parse(g, key, (struct str){ o.data, o.n }, &r, e);
+	store_object_free(&o);
+	if (!rc)
+		names_add(out, r.name);
+	branch_ref_clear(&r);
+	return rc;
+}
+
+/* The key of a ref spells the name of the branch. */
+static int name_of_key(struct graph *g, const char *key, struct names *out, struct err *e)
+{
+	size_t n = strlen(key) - strlen("refs/") - strlen(".json");
+	struct strbuf name = STRBUF_INIT;
+	char again[KEY_MAX] = "";
+	int rc = 0;
+
+	if (percent_decode(&name, (struct str){ key + strlen("refs/"), n }, false) && !memchr(name.s, 0, name.n))
+		ref_key(name.s, again);
+	if (!strcmp(again, key))
+		names_add(out, name.s);
+	else
+		rc = name_in_ref(g, key, out, e);
+	sb_free(&name);
+	return rc;
 }
 
 static int by_name(const void *a, const void *b)
@@ -235,9 +271,13 @@ static int by_name(const void *a, const void *b)
 
 int graph_branches(struct graph *g, int (*fn)(void *arg, const char *name), void *arg, struct err *e)
 {
+	struct ref_list refs = { .g = g };
 	struct names l = { 0 };
-	int rc = each_ref(g, on_name, &l, e);
+	int rc = store_list(g->store, "refs", NULL, false, on_ref_key, &refs, e);
 
+	for (size_t i = 0; i < refs.n && !rc; i++)
+		rc = name_of_key(g, refs.keys[i], &l, e);
+	ref_list_free(&refs);
 	if (!rc)
 		rc = fn(arg, "main");
 	if (l.n)

@@ -43,6 +43,9 @@ struct write {
 	int64_t created_at;
 	bool *committed;
 	struct commit_info *out;
+	bool look;	/* ask the store for the head before the next attempt */
+	bool exact;	/* that was done for this one */
+	bool published; /* it got as far as the log */
 };
 
 /* --- errors ---------------------------------------------------------------------------------------- */
@@ -343,8 +346,10 @@ static int take_base(struct write *w, struct snapshot **base, struct err *e)
 	int rc;
 
 	pthread_mutex_lock(&b->lock);
+	w->published = false;
+	w->exact = w->look || !b->loaded || !b->g->remote;
 	rc = branch_load(b, e);
-	if (!rc)
+	if (!rc && w->exact)
 		rc = branch_refresh(b, e);
 	if (!rc)
 		*base = snapshot_get(b->spec);
@@ -466,6 +471,7 @@ static int publish(struct write *w, struct txn *t, struct err *e)
 	size_t changes;
 	int rc;
 
+	w->published = true;
 	pthread_cond_init(&p.wake, NULL);
 	describe(w, t->base, &c);
 	if (t->schema[0]) {
@@ -570,6 +576,15 @@ static void back_off(int attempt)
 	usleep(r % (uint32_t)(200 * (attempt + 1)));
 }
 
+/*
+ * Where asking for the end of the log is a request, the first attempt takes the head that is known here for the newest: the append shows
+ * whether it is. Every other answer than a commit is given only on a head that was asked for.
+ */
+static bool must_look(const struct write *w, int rc)
+{
+	return !w->exact && (rc > 0 || !w->published);
+}
+
 static int write_on(struct write *w, struct err *e)
 {
 	char base_id[ULID_LEN + 1] = "";
@@ -577,6 +592,11 @@ static int write_on(struct write *w, struct err *e)
 
 	for (int i = 0; i < LIMIT_WRITE_ATTEMPTS; i++) {
 		rc = attempt(w, base_id, e);
+		if (must_look(w, rc)) {
+			err_clear(e);
+			w->look = true;
+			rc = attempt(w, base_id, e);
+		}
 		if (rc <= 0)
 			return rc;
 		err_clear(e);

@@ -268,7 +268,7 @@ static void take_opts(struct graph *g, const struct graph_open_opts *o)
 	g->policy_ctx = o->policy_ctx;
 	g->logger = o->logger;
 	copy_blob_policy(g, o->blobs);
-	if (!strcmp(g->store->ops->scheme, "s3"))
+	if (g->remote)
 		g->head_max_age_ms = o->head_max_age_ms;
 }
 
@@ -277,6 +277,7 @@ static struct graph *graph_new(struct store *s, const struct graph_open_opts *o)
 	struct graph *g = mem_zalloc(sizeof(*g));
 
 	g->store = s;
+	g->remote = s->remote;
 	take_opts(g, o);
 	if (store_canonical_uri(s->uri, &g->uri, NULL))
 		g->uri = mem_strdup(s->uri);

@@ -86,6 +86,7 @@ struct graph {
 	char graph_id[ULID_LEN + 1], domain[ULID_LEN + 1], main_id[ULID_LEN + 1];
 	uint64_t mutation_max, load_stage;
 	uint32_t head_max_age_ms;
+	bool remote; /* a call of the store is a request over a network */
 	struct embedder *embedder;
 	const struct graph_policy_ops *policy;
 	void *policy_ctx;

@@ -100,6 +100,7 @@ struct store {
 	const struct store_ops *ops;
 	char *uri;	/* canonical: file:///abs, mem://x, s3://b/p; no trailing '/' */
 	bool read_only; /* the store_*() calls refuse every change with -EROFS before the backend is asked */
+	bool remote;	/* a call is a request over a network */
 };
 
 /*

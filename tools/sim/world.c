@@ -162,6 +162,7 @@ bool world_open(struct world *w, uint64_t seed)
 	err_clear(&e);
 	if (w->failure[0])
 		return false;
+	w->backing->remote = seed % 2; /* as a directory, or as an object store */
 	w->sim = sim_new(w->backing, seed, at_call, w);
 	return true;
 }

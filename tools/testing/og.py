@@ -336,7 +336,9 @@ class Server:
         fcntl.fcntl(self.log_file, fcntl.F_SETFL, fcntl.fcntl(self.log_file, fcntl.F_GETFL) | os.O_APPEND)
         self.started = time.monotonic()
         self.proc = subprocess.Popen([SERVER, *args, "--bind", bind], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                     stderr=self.log_file, env={**CLEAN, **(env or {})})
+                                     stderr=self.log_file, env={**CLEAN, **(env or {})},
+                                     # nohup and the like ignore it, and what is ignored is inherited
+                                     preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
         line = b""
         while not line.endswith(b"\n"):
             if not select.select([self.proc.stdout], [], [], START_SECONDS)[0]:
