@@ -189,6 +189,47 @@ static void last_wins(void)
 	close_pair(&p);
 }
 
+static void about(struct strbuf *t, uint32_t note, uint32_t k)
+{
+	sb_addf(t, "{\"edge\":\"About\",\"from\":\"n%u\",\"to\":\"city-00000\",\"data\":{\"id\":\"a%u\"}}\n", note, k);
+}
+
+/* Enough rows that uniqueness and cardinality are counted by hash first. */
+static void large_checks(void)
+{
+	struct strbuf t = STRBUF_INIT;
+	struct pair p;
+	size_t good;
+
+	open_pair(&p);
+	city(&t, 0, 0);
+	for (uint32_t i = 0; i < 4500; i++) {
+		note(&t, i, i);
+		about(&t, i / 3, i);
+	}
+	good = t.n;
+	note(&t, 4500, 17);
+	CHECK_STR(both(&p, &strict_append, &t),
+		  "@unique violation on Note.mail: value 'm17' held by 'n17' and 'n4500'");
+	t.n = good;
+	about(&t, 20, 4500);
+	CHECK_STR(both(&p, &strict_append, &t), "@card violation on edge About: source 'n20' has 4 edges (max 3)");
+	t.n = good;
+	CHECK_STR(both(&p, &strict_append, &t), "");
+	/* a mail that is there, and edges beside those that are there */
+	sb_reset(&t);
+	for (uint32_t i = 0; i < 4500; i++)
+		note(&t, 5000 + i, i == 4000 ? 3 : 5000 + i);
+	CHECK_STR(both(&p, &strict_append, &t), "@unique violation on Note.mail: value 'm3' held by 'n3' and 'n9000'");
+	sb_reset(&t);
+	for (uint32_t i = 0; i < 4500; i++)
+		about(&t, i == 4400 ? 30 : 2000, 5000 + i);
+	CHECK_HAS(both(&p, &strict_append, &t), "@card violation on edge About: source 'n2000' has 4499 edges (max 3)");
+	CHECK_STR(both(&p, &strict_merge, &t), "@card violation on edge About: source 'n2000' has 4499 edges (max 3)");
+	sb_free(&t);
+	close_pair(&p);
+}
+
 /* Random inputs of all kinds of collisions, one load on top of another. */
 static void random_inputs(void)
 {
@@ -266,6 +307,7 @@ CHECK_MAIN("engine/load/spill",
 	     refusals },
 	   { "ENG-28 errors of it name the line or the record", line_numbers },
 	   { "ENG-27 of an id that came more than once the last record wins across the limit", last_wins },
+	   { "SCH-35 SCH-37 uniqueness and cardinality of many rows", large_checks },
 	   { "ENG-22 ENG-23 ENG-24 random loads agree with loads in memory, refusals too", random_inputs },
 	   { "ENG-31 edges follow a node's other spelling across the limit", respelled_ids },
 	   { "ENG-03 a temporary file that cannot be written fails the load and leaves nothing", no_space }, )
