@@ -3,11 +3,14 @@
 
 #include "engine/store/snapshot.h"
 
-#define EXPORT_CHUNK 65536 /* bytes handed to the consumer at once, at most */
+#define EXPORT_CHUNK 65536	/* bytes handed to the consumer at once, at most */
+#define RELAX_BYTES (16u << 20) /* of output, after which the pages it came from are given back */
+#define RELAX_ROWS (1u << 18)	/* the same when only ids are read */
 
 struct exporter {
 	struct snapshot *s;
 	struct strbuf out;
+	uint64_t since_relax;
 	struct arena scratch; /* list items of the row at hand */
 	write_fn write;
 	void *arg;
@@ -46,6 +49,11 @@ static int flush(struct exporter *x, bool all)
 		rc = x->write(x->arg, x->out.s + off, n, x->e);
 		off += n;
 	}
+	x->since_relax += off;
+	if (x->since_relax >= RELAX_BYTES) {
+		snapshot_relax(x->s);
+		x->since_relax = 0;
+	}
 	if (off) {
 		memmove(x->out.s, x->out.s + off, x->out.n - off);
 		x->out.n -= off;
@@ -53,7 +61,7 @@ static int flush(struct exporter *x, bool all)
 	return rc;
 }
 
-static void write_row(struct exporter *x, const struct type *t, rowref r)
+static int write_row(struct exporter *x, const struct type *t, rowref r)
 {
 	struct strbuf *b = &x->out;
 	struct val v;
@@ -77,6 +85,7 @@ static void write_row(struct exporter *x, const struct type *t, rowref r)
 		val_export_json(&v, b);
 	}
 	sb_addz(b, "}}\n");
+	return b->n >= EXPORT_CHUNK ? flush(x, false) : 0;
 }
 
 struct row_key {
@@ -89,6 +98,27 @@ static int by_id(const void *a, const void *b)
 	return str_cmp(((const struct row_key *)a)->id, ((const struct row_key *)b)->id);
 }
 
+/* Rows of one load, or of a compaction, come in the order of their ids. */
+static bool scan_ascends(const struct snapshot *s, const struct type *t)
+{
+	struct str last = { 0 };
+	uint32_t rows = 0;
+	struct row_scan sc;
+	rowref r;
+
+	row_scan_init(&sc, s, t);
+	while ((r = row_scan_next(&sc)) != ROW_NONE) {
+		struct str id = row_id(s, t, r);
+
+		if (last.s && str_cmp(last, id) >= 0)
+			return false;
+		last = id;
+		if (++rows % RELAX_ROWS == 0)
+			snapshot_relax(s);
+	}
+	return true;
+}
+
 /* All rows of a type ascending by id; the caller frees. */
 static struct row_key *sorted_rows(const struct snapshot *s, const struct type *t, size_t *n)
 {
@@ -96,34 +126,45 @@ static struct row_key *sorted_rows(const struct snapshot *s, const struct type *
 	struct row_key *rows = NULL;
 	struct row_scan sc;
 	rowref r;
-	bool sorted = true;
 
 	*n = 0;
 	row_scan_init(&sc, s, t);
 	while ((r = row_scan_next(&sc)) != ROW_NONE) {
 		MEM_GROW(rows, *n, cap);
 		rows[*n] = (struct row_key){ row_id(s, t, r), r };
-		if (*n && sorted)
-			sorted = str_cmp(rows[*n - 1].id, rows[*n].id) < 0;
 		(*n)++;
 	}
-	if (!sorted)
-		qsort(rows, *n, sizeof(*rows), by_id);
+	qsort(rows, *n, sizeof(*rows), by_id);
 	return rows;
+}
+
+static int export_sorted(struct exporter *x, const struct type *t)
+{
+	size_t n;
+	struct row_key *rows = sorted_rows(x->s, t, &n);
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = write_row(x, t, rows[i].row);
+	free(rows);
+	return rc;
 }
 
 static int export_type(struct exporter *x, const struct type *t)
 {
-	size_t n;
-	struct row_key *rows = sorted_rows(x->s, t, &n);
+	bool ascends = scan_ascends(x->s, t);
+	struct row_scan sc;
+	rowref r;
 	int rc = snapshot_damage(x->s, x->e); /* what is damaged reads as empty */
 
-	for (size_t i = 0; !rc && i < n; i++) {
-		write_row(x, t, rows[i].row);
-		if (x->out.n >= EXPORT_CHUNK)
-			rc = flush(x, false);
-	}
-	free(rows);
+	if (rc)
+		return rc;
+	snapshot_relax(x->s);
+	if (!ascends)
+		return export_sorted(x, t);
+	row_scan_init(&sc, x->s, t);
+	while (!rc && (r = row_scan_next(&sc)) != ROW_NONE)
+		rc = write_row(x, t, r);
 	return rc;
 }
 

@@ -250,6 +250,9 @@ static int put_segment(struct build *b, struct segment_writer *w, struct rec_seg
 	enc_bytes(&b->refs, STR(""));
 	b->n_refs++;
 	b->n_new++;
+	for (uint32_t i = 1; i < b->n_src; i++) /* the rows before this one are not needed again */
+		if (b->src[i].rewrite)
+			store_map_relax(b->g->store, &b->src[i].run->seg->map);
 	return 0;
 }
 

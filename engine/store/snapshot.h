@@ -24,6 +24,8 @@ int snapshot_type_check(const struct snapshot *s, const struct type *t, struct e
  * is damaged. Costs next to nothing.
  */
 int snapshot_damage(const struct snapshot *s, struct err *e);
+/* A long walk has passed what it read: the pages of mapped segments may leave this process until they are read again. */
+void snapshot_relax(const struct snapshot *s);
 uint64_t snapshot_count(const struct snapshot *s, const struct type *t);
 /* Version counter of a type (published_dataset_version). */
 uint64_t snapshot_type_version(const struct snapshot *s, const struct type *t);

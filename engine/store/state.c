@@ -176,6 +176,16 @@ int snapshot_damage(const struct snapshot *s, struct err *e)
 	return 0;
 }
 
+void snapshot_relax(const struct snapshot *s)
+{
+	for (uint32_t i = 0; i < s->bind->cat->n_types; i++) {
+		const struct table *t = s->bind->tables[i];
+
+		for (uint32_t k = 0; t && k < table_n_runs(t); k++)
+			store_map_relax(s->st->g->store, &table_run(t, k)->seg->map);
+	}
+}
+
 /* --- applying -------------------------------------------------------------------------------------- */
 
 struct apply {
