@@ -113,7 +113,7 @@ TESTS := $(foreach l,$(LAYERS) tools/cli,$(addprefix $(O)/,$(TESTS_$(l))))
 # programs that only other tests use (tests/write_segment) are built with the tests but not run
 RUN_PROGRAMS := $(foreach t,$(TESTS),$(if $(filter test_%,$(notdir $(t))),$(t)))
 
-.PHONY: all check check-crash check-s3 check-tsan check-valgrind checklayers format format-check bench sim size install clean mrproper help fuzz tests FORCE
+.PHONY: all check check-crash check-s3 check-tsan check-valgrind checklayers format format-check bench bench-s3 sim size install clean mrproper help fuzz tests FORCE
 all: $(PROGRAMS) $(O)/libomnigraph.a
 
 # --- rules --------------------------------------------------------------------------------------------------------
@@ -193,6 +193,14 @@ $(BENCH_CLIENTS): $(O)/bench/%: $(O)/tools/bench/%.o $(O)/tools/bench/clients.o 
 	$(call say,LD,bench/$*)$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(LDFLAGS_ALL) $(LIBS) $(if $(filter %_sqlite,$@),-lsqlite3)
 
+BENCH_S3 := $(addprefix $(O)/bench/,commits_omnigraph puts_s3)
+bench-s3: all $(BENCH_S3)
+	$(Q)OMNIGRAPH_BUILD=$(O) $(srctree)/scripts/with-s3 $(srctree)/tools/bench/run s3
+$(O)/bench/puts_s3: $(O)/tools/bench/puts_s3.o $(O)/tools/bench/clients.o $(call archives_for,engine)
+	@mkdir -p $(@D)
+	$(call say,LD,bench/puts_s3)$(CC) $(CFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(LDFLAGS_ALL) $(LIBS)
+
 # Random histories on a store that fails and dies, against a model: in a build of its own unless this one has CONFIG_FS_SIM.
 SIM_OBJS := $(patsubst $(srctree)/%.c,$(O)/%.o,$(wildcard $(srctree)/tools/sim/*.c))
 $(O)/sim/sim: $(SIM_OBJS) $(call archives_for,engine)
@@ -269,6 +277,7 @@ help:
 #:   format format-check   clang-format-14 over the tree
 #:   sim                   random histories on a store that fails and dies, against a model (SEEDS=n FIRST=m STEPS=k; SEED=n: one, with its trace)
 #:   bench                 measure against peers; see Documentation/performance.md
+#:   bench-s3              commits on a real S3 server (Ceph) against bare PUTs
 #:   fuzz                  build the libFuzzer targets of tools/fuzz (clang)
 #: Variables
 #:   O=dir  V=1  WERROR=1  CC=clang  CROSS_COMPILE=aarch64-linux-gnu-  SANITIZE=address,undefined|thread

@@ -350,7 +350,7 @@ static int run_once(struct merge *m, const char *source, struct err *e)
 		m->out->outcome = MERGE_UP_TO_DATE;
 	} else if (!rc) {
 		m->out->outcome = !strcmp(base.id, t) ? MERGE_FAST_FORWARD : MERGE_MERGED;
-		rc = graph_snapshot(m->g, NULL, base.id, &m->base, e);
+		rc = history_merge_base(m->g, base.id, &m->base, e);
 		if (!rc)
 			rc = write_merge(m, e);
 	}

@@ -212,6 +212,11 @@ typedef int (*history_fn)(void *arg, const struct commit_info *c, uint64_t seq);
 int history_scan(struct graph *g, const struct lineage_step *step, history_fn fn, void *arg, struct err *e);
 /* Where a commit is: a live branch (branch_put it) whose chain has it, and what it is (commit_info_clear). */
 int history_find(struct graph *g, const char *id, struct branch **b, struct commit_info *ci, struct err *e);
+/*
+ * The state of a commit as history_find finds it, for a merge. A cleanup says what it is going to remove, then looks once more for branches
+ * that were made meanwhile and takes back what they need: until then the state can be read, though it is said to be removed.
+ */
+int history_merge_base(struct graph *g, const char *id, struct snapshot **out, struct err *e);
 
 /* The commit of a version on the chain of @b, also when its state is gone (commit_info_clear). */
 int history_commit(struct branch *b, uint64_t version, struct commit_info *ci, struct err *e);

@@ -602,6 +602,43 @@ static int snapshot_of_commit(struct graph *g, const char *id, struct snapshot *
 	return rc;
 }
 
+/* What is there is read, whatever is said of it; what is not there is said to be removed. */
+static int read_unchecked(struct branch *b, const struct commit_info *ci, struct snapshot **out, struct err *e)
+{
+	struct retention r = { 0 };
+	struct snapshot *head;
+	int rc = branch_snapshot_exact(b, &head, e);
+
+	if (rc)
+		return rc;
+	rc = snapshot_before(b, head, ci->version, out, e);
+	snapshot_put(head);
+	if (!rc && !retention_read(b->g, b->lineage->step[lineage_owner(b->lineage, ci->version)].id, &r, NULL))
+		retention_hide(*out, &r);
+	retention_clear(&r);
+	if (rc && !check_kept(b, ci->version, ci->id, NULL, NULL))
+		return rc;
+	if (rc) {
+		err_clear(e);
+		rc = check_kept(b, ci->version, ci->id, NULL, e);
+	}
+	return rc;
+}
+
+int history_merge_base(struct graph *g, const char *id, struct snapshot **out, struct err *e)
+{
+	struct commit_info ci;
+	struct branch *b;
+	int rc = history_find(g, id, &b, &ci, e);
+
+	if (rc)
+		return rc;
+	rc = read_unchecked(b, &ci, out, e);
+	branch_put(b);
+	commit_info_clear(&ci);
+	return rc;
+}
+
 int graph_snapshot(struct graph *g, const char *branch, const char *commit_id, struct snapshot **out, struct err *e)
 {
 	struct branch *b;

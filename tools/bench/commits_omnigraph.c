@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * commits_omnigraph DIR CLIENTS SECONDS: threads that insert one node per commit into one graph, each insert acknowledged
- * as durable before the next. Prints "<commits> <seconds>". The graph is made in DIR and checked afterwards.
+ * commits_omnigraph URI CLIENTS SECONDS: threads that insert one node per commit into one graph, each insert acknowledged
+ * as durable before the next. Prints "<commits> <seconds>". The graph is made at URI and checked afterwards.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <omnigraph/graph.h>
 #include <omnigraph/query.h>
+#include <omnigraph/store.h>
 
 #include "tools/bench/clients.h"
 
@@ -107,13 +108,21 @@ static void report(struct bench *b)
 	snapshot_put(s);
 }
 
+static const char *s3_env(void *arg, const char *name)
+{
+	return getenv(name);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct client_ops ops = { client_open, client_insert, client_close };
 	struct bench b = { 0 };
+	struct s3_config s3;
 
 	if (argc != 4)
-		die("usage: commits_omnigraph DIR CLIENTS SECONDS");
+		die("usage: commits_omnigraph URI CLIENTS SECONDS");
+	s3_config_from_env(s3_env, NULL, &s3);
+	store_set_s3_default(&s3);
 	open_graph(&b, argv[1]);
 	clients_run(&ops, &b, (unsigned)atoi(argv[2]), atof(argv[3]));
 	report(&b);
