@@ -420,6 +420,44 @@ static void allowed_below_a_base(void)
 	rig_close(&r);
 }
 
+static uint64_t rows_of(struct rig *r)
+{
+	struct snapshot *s;
+	uint64_t n;
+
+	CHECK_OK(graph_snapshot(r->g, NULL, NULL, &s, ep));
+	n = snapshot_count(s, &snapshot_catalog(s)->types[0]);
+	snapshot_put(s);
+	return n;
+}
+
+/* Rows that are changed on their way, among as many others as make segments, in order and out of order. */
+static void among_many(void)
+{
+	struct strbuf text = STRBUF_INIT;
+	struct rig r;
+
+	rig_open(&r, true);
+	for (int scattered = 0; scattered < 2; scattered++) {
+		sb_reset(&text);
+		for (int i = 0; i < 3000; i++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "p%04d", scattered ? i * 7 % 3000 : i);
+			sb_addf(&text,
+				"{\"type\":\"P\",\"data\":{\"name\":\"%s\",\"pic\":\"%s\",\"note\":\"%0500d\"}}\n",
+				name, i % 100 == 7 ? uri(&r, "a.txt") : "base64:aGk=", i);
+		}
+		CHECK_OK(load(&r, LOAD_MERGE, NULL, text.s, ep));
+		CHECK_INT(rows_of(&r), 3000);
+		check_value(&r, "p0007", scattered ? "hi" : "alpha");
+		check_value(&r, "p0049", scattered ? "alpha" : "hi");
+		check_value(&r, "p2999", "hi");
+	}
+	sb_free(&text);
+	rig_close(&r);
+}
+
 /* A URI that a later write of the same row replaces is never looked at. */
 static void folded_first(void)
 {
@@ -482,5 +520,6 @@ CHECK_MAIN("engine/blob", { "ENG-74 a tag stays with its value, and only with it
 	   { "ENG-76 external references are denied by default", denied_by_default },
 	   { "ENG-76 a reference strictly below a base is copied or kept, and not looked at again",
 	     allowed_below_a_base },
+	   { "ENG-76 references among many rows of one load", among_many },
 	   { "ENG-76 a reference that is overwritten in the same write is not looked at", folded_first },
 	   { "ENG-77 limits of external references", limits }, )
