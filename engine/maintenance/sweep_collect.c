@@ -108,12 +108,18 @@ static int on_ckpt_segment(void *arg, uint64_t type_id, uint64_t incarnation, co
 	return 0;
 }
 
+/* One that the list lacks may have been written since. */
 static int look_segment(void *arg, uint64_t type_id, uint64_t incarnation, const struct rec_segment *ref)
 {
 	struct mark *m = arg;
 	const struct object *o = map_get(&m->w->segments, str_from(ref->digest));
+	struct store_stat st;
+	char key[128];
 
-	m->missing |= !o || !o->present;
+	if (o && o->present)
+		return 0;
+	seg_key(key, ref->digest);
+	m->missing |= store_head(m->w->plan->g->store, key, &st, NULL) == -ENOENT;
 	return 0;
 }
 
@@ -148,6 +154,15 @@ static int is_whole(struct sweep *w, const struct checkpoint_at *c, bool *whole,
 	return rc;
 }
 
+static bool relies_on(const struct retention *r, uint64_t version)
+{
+	bool found = r->floor == version;
+
+	for (size_t i = 0; i < r->n_points && !found; i++)
+		found = r->points[i] == version;
+	return found;
+}
+
 static int mark_listed(struct sweep *w, struct checkpoint_at *c, struct err *e)
 {
 	const struct keep_log *l = keep_find(w->plan, c->id);
@@ -157,8 +172,9 @@ static int mark_listed(struct sweep *w, struct checkpoint_at *c, struct err *e)
 
 	if (rc)
 		return rc;
-	c->remove = !whole;
-	if (whole)
+	/* what this cleanup relies on was proved by keep_secure, and may have been replaced since by another spelling */
+	c->remove = !whole && !(l && relies_on(&l->now, c->version));
+	if (!c->remove)
 		return mark_checkpoint(w, c->id, c->version, true, e);
 	mark_checkpoint(w, c->id, c->version, false, NULL); /* whether it can be read or not */
 	return 0;

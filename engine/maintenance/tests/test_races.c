@@ -69,13 +69,14 @@ static int checkpoint(struct graph *g, struct err *e)
 	return graph_checkpoint(g, NULL, e);
 }
 
-/* Both processes know the graph; main has a checkpoint, commits behind it, and a branch with its own. */
-static void world_open(struct world *w, act_fn inner)
+/* Both processes know the graph; main has a checkpoint, commits behind it (@covered: and one of them), and a branch with its own. */
+static void world_open(struct world *w, act_fn inner, bool covered)
 {
 	*w = (struct world){ .inner = inner };
 	rig_open(&w->r);
 	for (int i = 0; i < 4; i++)
 		series_commit(w->r.g, NULL, i);
+	WRITE(w->r.g, NULL, NOTE("n1"), NOTE("n2"), NOTE("n3"), NOTE("n4"), NOTE("n5"), NOTE("n6"));
 	CHECK_OK(graph_checkpoint(w->r.g, NULL, ep));
 	CHECK_OK(graph_branch_create(w->r.g, "b", NULL, NULL, ep));
 	series_commit(w->r.g, "b", 7);
@@ -88,6 +89,9 @@ static void world_open(struct world *w, act_fn inner)
 	}
 	series_commit(w->g[1], NULL, 4);
 	series_commit(w->g[0], NULL, 5);
+	WRITE(w->g[0], NULL, { 'n', "n1", NULL, NULL, 0 }); /* a bitmap in the next checkpoint, for optimize to fold */
+	if (covered)
+		CHECK_OK(graph_checkpoint(w->g[0], NULL, ep));
 	w->head = dump_branch(w->g[0], NULL, NULL);
 	w->branch = dump_branch(w->g[0], "b", NULL);
 }
@@ -120,7 +124,7 @@ static bool is_fine(enum err_code code)
 }
 
 /* Nothing is lost, whatever happens when; neither fails but as another cleanup in the way; both can be run again. */
-static void interleave(act_fn outer, act_fn inner)
+static void interleave_on(act_fn outer, act_fn inner, bool covered)
 {
 	bool more = true;
 
@@ -128,7 +132,7 @@ static void interleave(act_fn outer, act_fn inner)
 		struct err e = ERR_INIT;
 		struct world w;
 
-		world_open(&w, inner);
+		world_open(&w, inner, covered);
 		w.at = at;
 		outer(w.g[0], &e);
 		more = w.acted;
@@ -148,6 +152,12 @@ static void interleave(act_fn outer, act_fn inner)
 		world_close(&w);
 	}
 	CHECK(!more);
+}
+
+static void interleave(act_fn outer, act_fn inner)
+{
+	interleave_on(outer, inner, false);
+	interleave_on(outer, inner, true);
 }
 
 static void cleanup_inside_others(void)
@@ -178,7 +188,7 @@ static void each_call(act_fn act, bool dies)
 		struct world w;
 		uint64_t before;
 
-		world_open(&w, NULL);
+		world_open(&w, NULL, false);
 		before = sim_calls(w.sim);
 		sim_arm(w.s[0], &f);
 		act(w.g[0], &e);
