@@ -220,7 +220,7 @@ static int s3_get_range(struct store *s, const char *key, uint64_t off, size_t n
 	return rc;
 }
 
-static int s3_head(struct store *s, const char *key, struct store_stat *out, struct err *e)
+int s3_head(struct store *s, const char *key, struct store_stat *out, struct err *e)
 {
 	struct s3_req r = { .method = "HEAD", .key = key };
 	int rc = s3_key_check(s3_of(s), "look up", key, e);
@@ -507,6 +507,8 @@ int s3_store_open(const char *rest, const struct store_open_opts *opts, struct s
 	pthread_mutex_init(&s3->lock, NULL);
 	s3->base.ops = &s3_ops;
 	s3->base.remote = true;
+	s3->log_trust_us = S3_LOG_TRUST_US;
+	s3->log_young_us = S3_LOG_YOUNG_US;
 	s3->base.read_only = opts->read_only;
 	rc = set_place(s3, rest, e);
 	if (!rc)

@@ -4,8 +4,10 @@
  * holds the last sequence that was trimmed away.
  *
  * The tail is found by listing from the last known record, so the steady state costs one request. A trim first writes the marker,
- * then deletes. So a writer that was asleep while its sequence was used and trimmed again sees, after its create succeeded, a marker
- * at or above it: it removes its record (which no reader can see below the marker) and reports that it lost.
+ * then deletes, but no record that is younger than S3_LOG_YOUNG_US. So a create that succeeds within S3_LOG_TRUST_US of the moment at
+ * which its sequence was free is a record: had it been used since, it would still be there. A writer that took longer, asleep while its
+ * sequence was used and trimmed again, sees a marker at or above it: it removes its record (which no reader can see below the marker)
+ * and reports that it lost.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -69,7 +71,33 @@ static uint64_t hint_get(struct s3_store *s3, const char *log)
 	return next;
 }
 
-static void hint_set(struct s3_store *s3, const char *log, uint64_t next)
+static struct s3_moment now(void)
+{
+	return (struct s3_moment){ time_mono_us(), time_now_us() };
+}
+
+static bool is_recent(const struct s3_store *s3, struct s3_moment at)
+{
+	struct s3_moment t = now();
+
+	return t.mono_us - at.mono_us < s3->log_trust_us && t.real_us >= at.real_us &&
+	       t.real_us - at.real_us < s3->log_trust_us;
+}
+
+/* Was the number of the next record free a moment ago? */
+static bool hint_is_recent(struct s3_store *s3, const char *log, uint64_t seq)
+{
+	struct s3_hint *h;
+	bool recent;
+
+	pthread_mutex_lock(&s3->lock);
+	h = find_hint(s3, log);
+	recent = h && h->next == seq && is_recent(s3, h->at);
+	pthread_mutex_unlock(&s3->lock);
+	return recent;
+}
+
+static void hint_set(struct s3_store *s3, const char *log, uint64_t next, struct s3_moment at)
 {
 	struct s3_hint *h;
 
@@ -81,6 +109,7 @@ static void hint_set(struct s3_store *s3, const char *log, uint64_t next)
 		h->log = mem_strdup(log);
 	}
 	h->next = next;
+	h->at = at;
 	pthread_mutex_unlock(&s3->lock);
 }
 
@@ -216,6 +245,7 @@ int s3_log_tail(struct store *s, const char *log, uint64_t *next, struct err *e)
 {
 	struct s3_store *s3 = s3_of(s);
 	uint64_t known = hint_get(s3, log), mark, first = 0, last = 0;
+	struct s3_moment at = now();
 	bool more = false;
 	int rc = s3_key_check(s3, "read log", log, e);
 
@@ -237,7 +267,7 @@ int s3_log_tail(struct store *s, const char *log, uint64_t *next, struct err *e)
 	if (rc)
 		return rc;
 	*next = last + 1;
-	hint_set(s3, log, *next);
+	hint_set(s3, log, *next, at);
 	return 0;
 }
 
@@ -286,6 +316,7 @@ int s3_log_append(struct store *s, const char *log, uint64_t seq, const void *da
 {
 	struct s3_store *s3 = s3_of(s);
 	__cleanup(mem_free_ptr) char *key = record_key(log, seq);
+	struct s3_moment at = now();
 	uint64_t next;
 	int rc = s3_key_check(s3, "append to log", key, e);
 
@@ -301,10 +332,10 @@ int s3_log_append(struct store *s, const char *log, uint64_t seq, const void *da
 	rc = s3_create(s, key, data, n, NULL, e);
 	if (rc == -EEXIST)
 		return lost_append(s3, log, seq, e);
-	if (!rc)
+	if (!rc && !hint_is_recent(s3, log, seq))
 		rc = confirm(s3, log, seq, key, e);
 	if (!rc)
-		hint_set(s3, log, seq + 1);
+		hint_set(s3, log, seq + 1, at);
 	return rc;
 }
 
@@ -409,35 +440,66 @@ int s3_log_read(struct store *s, const char *log, uint64_t from, store_log_fn fn
 
 /* --- trimming --------------------------------------------------------------------------------- */
 
-static int delete_records(struct s3_store *s3, const char *log, uint64_t upto, struct err *e)
+/* The mark was just written: its time is the server's clock. */
+static int trim_before(struct s3_store *s3, const char *log, int64_t *before, struct err *e)
 {
-	struct strbuf under = STRBUF_INIT;
+	__cleanup(mem_free_ptr) char *key = mark_key(log);
+	struct store_stat st;
+	int rc = s3_head(&s3->base, key, &st, e);
+
+	*before = rc ? 0 : st.mtime_us - s3->log_young_us;
+	return rc;
+}
+
+/* Of the records up to @upto at the head of @page, the old ones go to the front; the number of them. *seen: of all. */
+static size_t take_old(struct s3_page *page, uint64_t upto, int64_t before, size_t *seen)
+{
+	size_t n = 0, i = 0;
+
+	for (; i < page->n && key_seq(page->entries[i].key) && key_seq(page->entries[i].key) <= upto; i++) {
+		struct s3_entry e = page->entries[i];
+
+		if (e.mtime_us > before)
+			continue;
+		page->entries[i] = page->entries[n];
+		page->entries[n++] = e;
+	}
+	*seen = i;
+	return n;
+}
+
+static int delete_records(struct s3_store *s3, const char *log, uint64_t upto, int64_t before, struct err *e)
+{
+	struct strbuf under = STRBUF_INIT, after = STRBUF_INIT;
 	struct s3_page page;
 	bool more = true;
 	int rc = 0;
 
 	sb_addf(&under, "%s" STORE_LOG_SUFFIX "/", log);
+	sb_addf(&after, "%s%020d", under.s, 0); /* behind the marker */
 	while (!rc && more) {
-		__cleanup(mem_free_ptr) char *after = record_key(log, 0); /* behind the marker */
-		struct s3_list l = { .under = under.s, .after = after, .max = PAGE };
-		size_t n = 0;
+		struct s3_list l = { .under = under.s, .after = after.s, .max = PAGE };
+		size_t n, seen;
 
 		rc = s3_list_page(s3, &l, &page, e);
 		if (rc)
 			break;
-		while (n < page.n && key_seq(page.entries[n].key) && key_seq(page.entries[n].key) <= upto)
-			n++;
-		more = n == page.n && page.more;
+		sb_reset(&after);
+		sb_addz(&after, page.n ? page.entries[page.n - 1].key : "");
+		n = take_old(&page, upto, before, &seen);
+		more = page.n && seen == page.n && page.more;
 		rc = s3_delete_keys(s3, page.entries, n, e);
 		s3_page_free(&page);
 	}
 	sb_free(&under);
+	sb_free(&after);
 	return rc;
 }
 
 int s3_log_trim(struct store *s, const char *log, uint64_t upto, struct err *e)
 {
 	struct s3_store *s3 = s3_of(s);
+	int64_t before;
 	uint64_t next;
 	int rc = s3_log_tail(s, log, &next, e);
 
@@ -448,7 +510,9 @@ int s3_log_trim(struct store *s, const char *log, uint64_t upto, struct err *e)
 	if (!upto)
 		return 0;
 	rc = raise_mark(s3, log, upto, e);
-	return rc ? rc : delete_records(s3, log, upto, e);
+	if (!rc)
+		rc = trim_before(s3, log, &before, e);
+	return rc ? rc : delete_records(s3, log, upto, before, e);
 }
 
 /* --- listing ---------------------------------------------------------------------------------- */

@@ -34,9 +34,17 @@
 #define S3_ID_HEADER "x-amz-meta-omnigraph-id"
 #define S3_PREV_HEADER "x-amz-meta-omnigraph-prev"
 
-struct s3_hint { /* records 1..next-1 of a log existed */
+#define S3_LOG_TRUST_US 30000000 /* how long it counts that a number of a log was free */
+#define S3_LOG_YOUNG_US 60000000 /* a trim leaves younger records, below its mark, to the next one */
+
+struct s3_moment { /* by both clocks: one stands still while the machine sleeps, the other may be set */
+	int64_t mono_us, real_us;
+};
+
+struct s3_hint { /* records 1..next-1 of a log existed, and next did not, at this moment */
 	char *log;
 	uint64_t next;
+	struct s3_moment at;
 };
 
 struct s3_channel { /* a multi handle with its connections; used by one call at a time */
@@ -55,6 +63,7 @@ struct s3_store {
 	struct s3_channel *idle;
 	struct s3_hint *hints;
 	size_t n_hints, cap_hints;
+	int64_t log_trust_us, log_young_us; /* as above; tests: 0 */
 };
 
 static inline struct s3_store *s3_of(struct store *s)
@@ -153,6 +162,7 @@ char *s3_list_query(struct s3_store *s3, const struct s3_list *l);
 int s3_list_page(struct s3_store *s3, const struct s3_list *l, struct s3_page *out, struct err *e);
 /* True for what a log is made of: it is never listed. */
 bool s3_is_log_part(const char *key);
+int s3_head(struct store *s, const char *key, struct store_stat *out, struct err *e);
 int s3_delete_keys(struct s3_store *s3, const struct s3_entry *keys, size_t n, struct err *e);
 int s3_key_check(struct s3_store *s3, const char *op, const char *key, struct err *e);
 void s3_token(const struct s3_req *r, struct store_token *out);

@@ -526,13 +526,23 @@ static void sleeper(void)
 	CHECK_INT(tail_of(other, "l"), 3);
 	for (uint64_t i = 3; i < 9; i++)
 		append_text(x.s, "l", i, "x");
+	/* trimmed, but so young that the record is still there */
 	CHECK(store_log_trim(x.s, "l", 7, NULL) == 0);
 	CHECK_INT(store_log_append(other, "l", 3, "late", 4, NULL), -EAGAIN);
 	CHECK_INT(tail_of(other, "l"), 9);
+	/* the record is gone, and it took too long to trust what it knew */
+	s3_of(x.s)->log_young_us = -3600 * 1000000ll;
+	s3_of(other)->log_trust_us = 0;
+	for (uint64_t i = 9; i < 12; i++)
+		append_text(x.s, "l", i, "x");
+	CHECK(store_log_trim(x.s, "l", 10, NULL) == 0);
+	CHECK_INT(store_log_append(other, "l", 9, "late", 4, NULL), -EAGAIN);
+	CHECK_INT(tail_of(other, "l"), 12);
+	check_log(x.s, "l", 11, "11=x\n");
 	/* one whose log was deleted and begun anew */
 	CHECK(store_delete_prefix(x.s, "l", NULL) == 0);
 	append_text(x.s, "l", 1, "new");
-	CHECK_INT(store_log_append(other, "l", 9, "gap", 3, NULL), -EAGAIN);
+	CHECK_INT(store_log_append(other, "l", 12, "gap", 3, NULL), -EAGAIN);
 	check_log(x.s, "l", 1, "1=new\n");
 	CHECK(store_delete_prefix(x.s, "l", NULL) == 0);
 	store_close(other);
