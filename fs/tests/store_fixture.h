@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* store_fixture.h - what test_store.c and test_file.c share: a scratch directory, a store on it, small helpers. */
+/* store_fixture.h - what the tests of stores share: a scratch directory, a store on it, small helpers. */
 #ifndef OMNIGRAPH_FS_TESTS_STORE_FIXTURE_H
 #define OMNIGRAPH_FS_TESTS_STORE_FIXTURE_H
 
@@ -267,6 +267,15 @@ __attribute__((unused)) static void in_threads(unsigned n, void (*fn)(void *ctx,
 		pthread_join(t[i], NULL);
 }
 
+/* In a forked child: else it has failed. */
+#define MUST(cond)                                                                          \
+	do {                                                                                \
+		if (!(cond)) {                                                              \
+			fprintf(stderr, "# %s:%d: child: %s\n", __FILE__, __LINE__, #cond); \
+			return 1;                                                           \
+		}                                                                           \
+	} while (0)
+
 /* Run @fn in @n forked processes; its result must be 0. */
 __attribute__((unused)) static void in_processes(unsigned n, int (*fn)(void *ctx, unsigned i), void *ctx)
 {
@@ -295,6 +304,17 @@ __attribute__((unused)) static void *shared_mem(size_t n)
 
 	CHECK(p != MAP_FAILED);
 	return p;
+}
+
+/* A barrier of @n processes in shared memory. */
+__attribute__((unused)) static void process_barrier(pthread_barrier_t *b, unsigned n)
+{
+	pthread_barrierattr_t a;
+
+	pthread_barrierattr_init(&a);
+	pthread_barrierattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
+	CHECK(pthread_barrier_init(b, &a, n) == 0);
+	pthread_barrierattr_destroy(&a);
 }
 
 #endif

@@ -14,14 +14,6 @@
 #include "fs/file_log.h"
 
 /* In a forked child a failed check must not unwind into the parent's tests. */
-#define MUST(cond)                                                                          \
-	do {                                                                                \
-		if (!(cond)) {                                                              \
-			fprintf(stderr, "# %s:%d: child: %s\n", __FILE__, __LINE__, #cond); \
-			return 1;                                                           \
-		}                                                                           \
-	} while (0)
-
 static char *at(struct fx *x, const char *rel)
 {
 	static char buf[8][PATH_MAX];
@@ -48,11 +40,8 @@ struct shared {
 static struct shared *shared_new(struct fx *x, unsigned n)
 {
 	struct shared *sh = shared_mem(sizeof(*sh));
-	pthread_barrierattr_t a;
 
-	pthread_barrierattr_init(&a);
-	pthread_barrierattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
-	pthread_barrier_init(&sh->bar, &a, n);
+	process_barrier(&sh->bar, n);
 	snprintf(sh->root, sizeof(sh->root), "%s", x->root);
 	return sh;
 }
