@@ -210,39 +210,6 @@ static int stage(struct merge *m, struct txn *t, const struct change *ch, struct
 	return txn_put(t, ch->t, &row, e);
 }
 
-static int target_moved(const struct merge *m, const char *now, struct err *e)
-{
-	const char *expected = snapshot_commit(m->target)->id;
-	struct strbuf member = STRBUF_INIT;
-	int rc;
-
-	sb_addf(&member, "graph_head:%s", m->target_name);
-	rc = err_set(e, ERR_READ_SET_CHANGED,
-		     "write authority '%s' changed during preparation (expected %s, current %s) — reprepare from the "
-		     "current branch "
-		     "state",
-		     member.s, expected, now);
-	err_detail(e, "member", member.s);
-	err_detail(e, "expected", expected);
-	err_detail(e, "actual", now);
-	sb_free(&member);
-	return rc;
-}
-
-static int source_changed(const char *source, struct err *e)
-{
-	struct strbuf member = STRBUF_INIT;
-	int rc;
-
-	sb_addf(&member, "branch_merge_source_incarnation:%s", source);
-	rc = err_set(e, ERR_READ_SET_CHANGED,
-		     "write authority '%s' changed during preparation — reprepare from the current branch state",
-		     member.s);
-	err_detail(e, "member", member.s);
-	sb_free(&member);
-	return rc;
-}
-
 /*
  * The next merge of these branches begins at the source as captured. When the source has gone on, a cleanup was free to remove that
  * state; from the merge commit on, none is.
@@ -258,7 +225,7 @@ static int check_source(const struct merge *m, struct err *e)
 		branch_put(b);
 	}
 	if (rc == -ENOENT || (rc && e && e->code == ERR_HISTORY_RECLAIMED))
-		return source_changed(m->source_name, e);
+		return read_set_changed("branch_merge_source_incarnation", m->source_name, ci->id, NULL, e);
 	return rc;
 }
 
@@ -266,11 +233,11 @@ static int prepare(void *arg, struct txn *t, struct err *e)
 {
 	struct merge *m = arg;
 	struct violations v = { .m = m };
-	const char *now = snapshot_commit(txn_base(t))->id;
+	const char *expected = snapshot_commit(m->target)->id, *now = snapshot_commit(txn_base(t))->id;
 	int rc = 0;
 
-	if (strcmp(now, snapshot_commit(m->target)->id))
-		return target_moved(m, now, e);
+	if (strcmp(now, expected))
+		return read_set_changed("graph_head", m->target_name, expected, now, e);
 	txn_force_commit(t); /* a net-zero source is recorded too */
 	for (size_t i = 0; !rc && i < m->n; i++)
 		if (lands(m, &m->changes[i]))
@@ -317,29 +284,29 @@ static int newest(struct graph *g, const char *name, struct snapshot **out, stru
 	return rc;
 }
 
-static int capture(struct merge *m, const char *source, struct err *e)
+static int capture(struct merge *m, struct err *e)
 {
-	int rc = newest(m->g, source, &m->source, e);
+	const char *s, *t;
+	int rc = newest(m->g, m->source_name, &m->source, e);
 
 	if (!rc)
 		rc = newest(m->g, m->target_name, &m->target, e);
-	if (!rc && strcmp(snapshot_catalog(m->source)->compiled_digest, snapshot_catalog(m->target)->compiled_digest)) {
-		rc = err_set(e, ERR_READ_SET_CHANGED,
-			     "write authority 'branch_merge_source_schema' changed during preparation — reprepare from "
-			     "the current "
-			     "branch state");
-		err_detail(e, "member", "branch_merge_source_schema");
-	}
+	if (rc)
+		return rc;
+	s = snapshot_catalog(m->source)->compiled_digest;
+	t = snapshot_catalog(m->target)->compiled_digest;
+	if (strcmp(s, t))
+		rc = read_set_changed("branch_merge_source_schema", NULL, s, t, e);
 	if (!rc && FAILPOINT("branch_merge.post_authority_capture", e))
 		rc = -EINVAL;
 	return rc;
 }
 
-static int run_once(struct merge *m, const char *source, struct err *e)
+static int run_once(struct merge *m, struct err *e)
 {
 	const char *s, *t;
 	struct commit_info base = { 0 };
-	int rc = capture(m, source, e);
+	int rc = capture(m, e);
 
 	if (rc)
 		return rc;
@@ -368,14 +335,14 @@ static void release(struct merge *m)
 }
 
 /* A cleanup may have removed the base since the heads were captured: of the heads as they are now it has kept it. */
-static int run(struct merge *m, const char *source, struct err *e)
+static int run(struct merge *m, struct err *e)
 {
-	int rc = run_once(m, source, e);
+	int rc = run_once(m, e);
 
 	for (int i = 0; i < BASE_RETRIES && rc && e && e->code == ERR_HISTORY_RECLAIMED; i++) {
 		release(m);
 		err_clear(e);
-		rc = run_once(m, source, e);
+		rc = run_once(m, e);
 	}
 	if (rc && e && e->code == ERR_HISTORY_RECLAIMED)
 		err_prefix(e, "branches '%s' and '%s' cannot be merged, because their common ancestor is gone: ",
@@ -383,11 +350,11 @@ static int run(struct merge *m, const char *source, struct err *e)
 	return rc;
 }
 
-static void delete_source(struct merge *m, const char *source)
+static void delete_source(struct merge *m)
 {
 	struct err e = ERR_INIT;
 
-	m->out->branch_deleted = !graph_branch_delete(m->g, source, m->opts->actor, &e);
+	m->out->branch_deleted = !graph_branch_delete(m->g, m->source_name, m->opts->actor, &e);
 	if (!m->out->branch_deleted)
 		m->out->branch_delete_error = mem_strdup(err_msg(&e));
 	err_clear(&e);
@@ -421,11 +388,11 @@ int graph_merge(struct graph *g, const struct merge_opts *opts, struct merge_res
 	if (!rc)
 		rc = graph_authorize(g, "branch_merge", source, target, opts->actor, e);
 	if (!rc)
-		rc = run(&m, source, e);
+		rc = run(&m, e);
 	release(&m);
 	free(m.changes);
 	if (!rc && opts->delete_branch)
-		delete_source(&m, source);
+		delete_source(&m);
 	free(source);
 	free(target);
 	return rc;

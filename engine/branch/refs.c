@@ -135,32 +135,38 @@ static int ref_parse(struct graph *g, const char *key, struct str text, struct b
 	return rc;
 }
 
-int ref_read(struct graph *g, const char *name, struct branch_ref *out, struct err *e)
+/* -ENOENT, with the error of the store, when there is no such object. */
+static int read_key(struct graph *g, const char *key, struct branch_ref *out, struct err *e)
 {
 	struct store_object o;
-	char key[KEY_MAX];
-	int rc;
+	int rc = store_get(g->store, key, REF_MAX_BYTES, &o, e);
 
-	ref_key(name, key);
-	rc = store_get(g->store, key, REF_MAX_BYTES, &o, e);
 	if (rc)
 		return rc;
 	rc = ref_parse(g, key, (struct str){ o.data, o.n }, out, e);
-	if (!rc && strcmp(out->name, name) != 0) {
-		rc = err_set(e, ERR_STORAGE, "storage: damaged object '%s': it is the ref of branch '%s'", key,
-			     out->name);
-		branch_ref_clear(out);
-	}
 	if (!rc)
 		out->token = o.token;
 	store_object_free(&o);
 	return rc;
 }
 
+int ref_read(struct graph *g, const char *name, struct branch_ref *out, struct err *e)
+{
+	char key[KEY_MAX];
+	int rc;
+
+	ref_key(name, key);
+	rc = read_key(g, key, out, e);
+	if (rc || !strcmp(out->name, name))
+		return rc;
+	rc = err_set(e, ERR_STORAGE, "storage: damaged object '%s': it is the ref of branch '%s'", key, out->name);
+	branch_ref_clear(out);
+	return rc;
+}
+
 /* --- all refs -------------------------------------------------------------------------------------- */
 
 struct ref_list {
-	struct graph *g;
 	char **keys;
 	size_t n, cap;
 };
@@ -183,31 +189,33 @@ static void ref_list_free(struct ref_list *l)
 	free(l->keys);
 }
 
-/* Call @fn with every live ref. One that vanishes meanwhile is skipped. */
-static int each_ref(struct graph *g, int (*fn)(void *arg, const struct branch_ref *r), void *arg, struct err *e)
+typedef int (*ref_fn)(void *arg, const struct branch_ref *r);
+
+/* Call @fn with the ref under @key, unless it was deleted since it was listed. */
+static int with_listed(struct graph *g, const char *key, ref_fn fn, void *arg, struct err *e)
 {
-	struct ref_list l = { .g = g };
+	struct branch_ref r;
+	int rc = read_key(g, key, &r, e);
+
+	if (rc == -ENOENT) {
+		err_clear(e);
+		return 0;
+	}
+	if (rc)
+		return rc;
+	rc = fn(arg, &r);
+	branch_ref_clear(&r);
+	return rc;
+}
+
+/* Call @fn with every live ref. One that vanishes meanwhile is skipped. */
+static int each_ref(struct graph *g, ref_fn fn, void *arg, struct err *e)
+{
+	struct ref_list l = { 0 };
 	int rc = store_list(g->store, "refs", NULL, false, on_ref_key, &l, e);
 
-	for (size_t i = 0; i < l.n && !rc; i++) {
-		struct store_object o;
-		struct branch_ref r;
-
-		rc = store_get(g->store, l.keys[i], REF_MAX_BYTES, &o, e);
-		if (rc == -ENOENT) {
-			err_clear(e);
-			rc = 0;
-			continue;
-		}
-		if (rc)
-			break;
-		rc = ref_parse(g, l.keys[i], (struct str){ o.data, o.n }, &r, e);
-		store_object_free(&o);
-		if (rc)
-			break;
-		rc = fn(arg, &r);
-		branch_ref_clear(&r);
-	}
+	for (size_t i = 0; i < l.n && !rc; i++)
+		rc = with_listed(g, l.keys[i], fn, arg, e);
 	ref_list_free(&l);
 	return rc;
 }
@@ -225,28 +233,13 @@ static void names_add(struct names *l, const char *name)
 	l->v[l->n++] = mem_strdup(name);
 }
 
-/* A long name is only in the object; so is the reason why a key is none of ours. */
-static int name_in_ref(struct graph *g, const char *key, struct names *out, struct err *e)
+static int add_name_of(void *arg, const struct branch_ref *r)
 {
-	struct store_object o;
-	struct branch_ref r;
-	int rc = store_get(g->store, key, REF_MAX_BYTES, &o, e);
-
-	if (rc == -ENOENT) { /* deleted meanwhile */
-		err_clear(e);
-		return 0;
-	}
-	if (rc)
-		return rc;
-	rc = ref_parse(g, key, (struct str){ o.data, o.n }, &r, e);
-	store_object_free(&o);
-	if (!rc)
-		names_add(out, r.name);
-	branch_ref_clear(&r);
-	return rc;
+	names_add(arg, r->name);
+	return 0;
 }
 
-/* The key of a ref spells the name of the branch. */
+/* The key of a ref spells the name of the branch. A long name is only in the object; so is the reason why a key is none of ours. */
 static int name_of_key(struct graph *g, const char *key, struct names *out, struct err *e)
 {
 	size_t n = strlen(key) - strlen("refs/") - strlen(".json");
@@ -254,12 +247,12 @@ static int name_of_key(struct graph *g, const char *key, struct names *out, stru
 	char again[KEY_MAX] = "";
 	int rc = 0;
 
-	if (percent_decode(&name, (struct str){ key + strlen("refs/"), n }, false) && !memchr(name.s, 0, name.n))
+	if (n && percent_decode(&name, (struct str){ key + strlen("refs/"), n }, false) && !memchr(name.s, 0, name.n))
 		ref_key(name.s, again);
 	if (!strcmp(again, key))
 		names_add(out, name.s);
 	else
-		rc = name_in_ref(g, key, out, e);
+		rc = with_listed(g, key, add_name_of, out, e);
 	sb_free(&name);
 	return rc;
 }
@@ -271,7 +264,7 @@ static int by_name(const void *a, const void *b)
 
 int graph_branches(struct graph *g, int (*fn)(void *arg, const char *name), void *arg, struct err *e)
 {
-	struct ref_list refs = { .g = g };
+	struct ref_list refs = { 0 };
 	struct names l = { 0 };
 	int rc = store_list(g->store, "refs", NULL, false, on_ref_key, &refs, e);
 

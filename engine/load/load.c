@@ -200,19 +200,12 @@ static int load_prepare(void *arg, struct txn *t, struct err *e)
 				  .arena = &j->batch.arena,
 				  .keep = j->opts->mode == LOAD_OVERWRITE };
 	const struct catalog *c = snapshot_catalog(txn_base(t));
-	int rc = 0;
+	const char *expected = j->batch.catalog->compiled_digest;
+	int rc;
 
 	/* The records were converted for one schema; another one accepted meanwhile makes them meaningless. */
-	if (strcmp(c->compiled_digest, j->batch.catalog->compiled_digest)) {
-		rc = err_set(e, ERR_READ_SET_CHANGED,
-			     "write authority 'schema_ir_hash' changed during preparation (expected %s, current %s) — "
-			     "reprepare from the current branch state",
-			     j->batch.catalog->compiled_digest, c->compiled_digest);
-		err_detail(e, "member", "schema_ir_hash");
-		err_detail(e, "expected", j->batch.catalog->compiled_digest);
-		err_detail(e, "actual", c->compiled_digest);
-		return rc;
-	}
+	if (strcmp(c->compiled_digest, expected))
+		return read_set_changed("schema_ir_hash", NULL, expected, c->compiled_digest, e);
 	txn_force_commit(t);
 	rc = stage_all(j, t, c, e);
 	return rc ? rc : blob_ingest(t, &in, e);

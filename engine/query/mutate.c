@@ -182,19 +182,8 @@ static int ingest_uris(struct mutation *m, struct err *e)
 static int check_schema(const struct mutation *m, struct err *e)
 {
 	const char *expected = m->q->catalog->compiled_digest, *actual = m->c->compiled_digest;
-	int rc;
 
-	if (!strcmp(expected, actual))
-		return 0;
-	rc = err_set(
-		e, ERR_READ_SET_CHANGED,
-		"write authority 'schema_ir_hash' changed during preparation (expected %s, current %s) — reprepare "
-		"from the current branch state",
-		expected, actual);
-	err_detail(e, "member", "schema_ir_hash");
-	err_detail(e, "expected", expected);
-	err_detail(e, "actual", actual);
-	return rc;
+	return strcmp(expected, actual) ? read_set_changed("schema_ir_hash", NULL, expected, actual, e) : 0;
 }
 
 static int run_stmt(struct mutation *m, const struct stmt *st, struct err *e)

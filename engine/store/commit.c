@@ -62,17 +62,15 @@ static int precondition(const struct write *w, const char *actual, struct err *e
 	return rc;
 }
 
-static int read_set_changed(const char *what, const char *branch, const char *expected, const char *actual,
-			    struct err *e)
+int read_set_changed(const char *what, const char *branch, const char *expected, const char *actual, struct err *e)
 {
 	struct strbuf member = STRBUF_INIT;
 	int rc;
 
-	sb_addf(&member, "%s:%s", what, branch);
+	sb_addf(&member, branch ? "%s:%s" : "%s", what, branch);
 	rc = err_set(e, ERR_READ_SET_CHANGED,
 		     "write authority '%s' changed during preparation (expected %s, current %s) — reprepare from the "
-		     "current "
-		     "branch state",
+		     "current branch state",
 		     member.s, expected ? expected : "<absent>", actual ? actual : "<absent>");
 	err_detail(e, "member", member.s);
 	err_detail(e, "expected", expected);

@@ -163,6 +163,11 @@ int log_apply(struct graph *g, const char *branch_id, const char *label, uint64_
 void log_key(const char *branch_id, char out[64]);
 
 /* --- commit.c --- */
+/*
+ * ERR_READ_SET_CHANGED (spec engine.md 10.2): @what, or "@what:@branch", is no more what a write was prepared on. NULL @expected or
+ * @actual: there was, or is, none.
+ */
+int read_set_changed(const char *what, const char *branch, const char *expected, const char *actual, struct err *e);
 void queue_undo(struct branch *b, int rc, const struct err *why);
 
 /* --- ckpt_load.c --- */

@@ -602,26 +602,39 @@ static int snapshot_of_commit(struct graph *g, const char *id, struct snapshot *
 	return rc;
 }
 
-/* What is there is read, whatever is said of it; what is not there is said to be removed. */
+/* A state could not be read, with @rc and @e: when it is said to be removed, that is the reason. */
+static int why_unreadable(struct branch *b, const struct commit_info *ci, int rc, struct err *e)
+{
+	struct err removed = ERR_INIT;
+	int said = check_kept(b, ci->version, ci->id, NULL, &removed);
+
+	if (said && removed.code == ERR_HISTORY_RECLAIMED) {
+		err_move(e, &removed);
+		rc = said;
+	}
+	err_clear(&removed);
+	return rc;
+}
+
+/* What is there is read, whatever is said of it. */
 static int read_unchecked(struct branch *b, const struct commit_info *ci, struct snapshot **out, struct err *e)
 {
+	const char *owner = b->lineage->step[lineage_owner(b->lineage, ci->version)].id;
 	struct retention r = { 0 };
 	struct snapshot *head;
-	int rc = branch_snapshot_exact(b, &head, e);
+	int rc = retention_read(b->g, owner, &r, e);
 
-	if (rc)
-		return rc;
-	rc = snapshot_before(b, head, ci->version, out, e);
-	snapshot_put(head);
-	if (!rc && !retention_read(b->g, b->lineage->step[lineage_owner(b->lineage, ci->version)].id, &r, NULL))
+	if (!rc)
+		rc = branch_snapshot_exact(b, &head, e);
+	if (!rc) {
+		rc = snapshot_before(b, head, ci->version, out, e);
+		snapshot_put(head);
+		if (rc)
+			rc = why_unreadable(b, ci, rc, e);
+	}
+	if (!rc)
 		retention_hide(*out, &r);
 	retention_clear(&r);
-	if (rc && !check_kept(b, ci->version, ci->id, NULL, NULL))
-		return rc;
-	if (rc) {
-		err_clear(e);
-		rc = check_kept(b, ci->version, ci->id, NULL, e);
-	}
 	return rc;
 }
 
