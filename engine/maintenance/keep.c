@@ -292,17 +292,9 @@ int keep_resolve(struct keep_plan *p, struct err *e)
 
 /* --- making it safe -------------------------------------------------------------------------------- */
 
-static int verify_segments(const struct snapshot *s, struct err *e)
+static int verify_segment(const struct table *t, struct seg *seg, struct err *e)
 {
-	int rc = 0;
-
-	for (uint32_t i = 0; i < s->bind->cat->n_types && !rc; i++) {
-		const struct table *t = s->bind->tables[i];
-
-		for (uint32_t k = 0; t && k < table_n_runs(t) && !rc; k++)
-			rc = seg_verify(table_run(t, k)->seg, e);
-	}
-	return rc;
+	return seg_verify(seg, e);
 }
 
 static int refuse(const struct branch *b, uint64_t version, int rc, struct err *e)
@@ -324,7 +316,7 @@ static int load_proved(const struct branch *b, uint64_t version, struct snapshot
 	if (!rc && version != UINT64_MAX && (*out)->version != version)
 		rc = err_set(e, ERR_STORAGE, "storage: the commit log 'log/%s' ends too early", b->lineage->step[0].id);
 	if (!rc)
-		rc = verify_segments(*out, e);
+		rc = snapshot_segments(*out, verify_segment, e);
 	return rc ? refuse(b, version, rc, e) : 0;
 }
 
@@ -338,18 +330,15 @@ static int secure_head(const struct keep_log *l, struct err *e)
 	return rc;
 }
 
+static int is_gone(const struct table *t, struct seg *seg, struct err *e)
+{
+	return seg_is_gone(seg) ? -ENOENT : 0;
+}
+
 /* A checkpoint whose segments are gone reads well where they are still mapped. */
 static bool lacks_segments(const struct snapshot *s)
 {
-	bool lacks = false;
-
-	for (uint32_t i = 0; i < s->bind->cat->n_types; i++) {
-		const struct table *t = s->bind->tables[i];
-
-		for (uint32_t k = 0; t && k < table_n_runs(t); k++)
-			lacks |= seg_is_gone(table_run(t, k)->seg);
-	}
-	return lacks;
+	return snapshot_segments(s, is_gone, NULL) != 0;
 }
 
 /* Once: *again when another process wrote the checkpoint meanwhile. */

@@ -166,7 +166,6 @@ static bool relies_on(const struct retention *r, uint64_t version)
 static int mark_listed(struct sweep *w, struct checkpoint_at *c, struct err *e)
 {
 	const struct keep_log *l = keep_find(w->plan, c->id);
-
 	bool whole = false;
 	int rc = l && retention_keeps(&l->now, c->version) ? is_whole(w, c, &whole, e) : 0;
 
@@ -186,8 +185,8 @@ static int mark_checkpoints(struct sweep *w, struct err *e)
 
 	for (size_t i = 0; i < w->n_ckpts && !rc; i++)
 		rc = mark_listed(w, &w->ckpts[i], e);
-	for (size_t i = 0; i < w->plan->n && !rc;
-	     i++) { /* those that this cleanup relies on, and may just have written */
+	/* those that this cleanup relies on, and may just have written */
+	for (size_t i = 0; i < w->plan->n && !rc; i++) {
 		const struct keep_log *l = &w->plan->logs[i];
 
 		if (l->now.floor)

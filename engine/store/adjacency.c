@@ -181,6 +181,13 @@ static uint32_t crc_of(const uint8_t *p, size_t n)
 	return crc32c(crc, p + ADJACENCY_CRC_OFFSET + 4, n - ADJACENCY_CRC_OFFSET - 4);
 }
 
+void adjacency_seal(void *data, size_t n)
+{
+	uint32_t crc = crc_of(data, n);
+
+	memcpy((uint8_t *)data + ADJACENCY_CRC_OFFSET, &crc, sizeof(crc));
+}
+
 static uint64_t total_bytes(uint64_t rows, uint64_t n_groups, uint32_t bits)
 {
 	return ADJACENCY_HEADER_BYTES + 4 * ((1ull << bits) + 1 + n_groups + n_groups + 1 + rows);
@@ -188,15 +195,14 @@ static uint64_t total_bytes(uint64_t rows, uint64_t n_groups, uint32_t bits)
 
 static void add_all(const struct builder *b, int end, const char *digest, struct strbuf *out)
 {
-	uint32_t bits = bits_for(b->n_groups), crc;
+	uint32_t bits = bits_for(b->n_groups);
 	uint64_t total = total_bytes(b->rows, b->n_groups, bits);
 
 	sb_grow(out, total);
 	add_header(b, bits, end, digest, total, out);
 	add_groups(b, bits, out);
 	add_rows(b, out);
-	crc = crc_of((const uint8_t *)out->s, out->n);
-	memcpy(out->s + ADJACENCY_CRC_OFFSET, &crc, sizeof(crc));
+	adjacency_seal(out->s, out->n);
 }
 
 void adjacency_build(const struct segment *s, uint32_t col, int end, const char *digest, struct strbuf *out)

@@ -35,6 +35,8 @@ struct adjacency {
 void adjacency_key(char out[128], const char *digest, int end);
 /* The bytes for column @col (endpoint @end) of a verified segment of fewer than UINT32_MAX rows. @out is empty at the call. */
 void adjacency_build(const struct segment *s, uint32_t col, int end, const char *digest, struct strbuf *out);
+/* Make the checksum in the header of @n bytes (at least ADJACENCY_HEADER_BYTES) right; what else they hold is not looked at. */
+void adjacency_seal(void *data, size_t n);
 /*
  * Read @n bytes at @data (4-byte aligned), which come from outside: ERR_STORAGE naming the object unless they are whole, sound, and
  * of this segment.

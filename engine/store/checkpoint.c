@@ -234,23 +234,15 @@ static int compact_once(struct branch *b, const struct compaction *asked, bool *
 }
 
 /* Segments that were written by someone who could not, or did not yet. */
-static int index_segments(const struct snapshot *s, struct err *e)
+static int index_segment(const struct table *t, struct seg *seg, struct err *e)
 {
-	int rc = 0;
-
-	for (uint32_t i = 0; i < s->bind->cat->n_types; i++) {
-		const struct table *t = s->bind->tables[i];
-
-		for (uint32_t k = 0; t && t->edge && k < table_n_runs(t) && !rc; k++)
-			rc = seg_index(table_run(t, k)->seg, e);
-	}
-	return rc;
+	return t->edge ? seg_index(seg, e) : 0;
 }
 
 static int index_head(struct branch *b, struct err *e)
 {
 	struct snapshot *head = branch_head(b);
-	int rc = index_segments(head, e);
+	int rc = snapshot_segments(head, index_segment, e);
 
 	snapshot_put(head);
 	return rc;

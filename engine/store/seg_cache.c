@@ -295,23 +295,19 @@ uint32_t seg_find(struct seg *s, struct str id, uint32_t hash)
 
 /* --- adjacency ----------------------------------------------------------------------------------- */
 
-/* The object, if there is a good one. */
-static bool map_adjacency(struct seg *s, int dir, struct seg_adjacency *a)
+bool seg_map_adjacency(struct seg *s, int end, struct store_map *m, struct adjacency *a)
 {
 	struct store *st = s->cache->store;
 	struct err why = ERR_INIT;
 	char key[128];
 	bool ok;
 
-	if (s->rows < s->cache->index_rows)
-		return false;
-	adjacency_key(key, s->digest, dir);
-	ok = !store_map(st, key, &a->map, &why) &&
-	     !adjacency_open(a->map.data, a->map.n, s->digest, dir, s->rows, &a->a, &why);
+	adjacency_key(key, s->digest, end);
+	ok = !store_map(st, key, m, &why) && !adjacency_open(m->data, m->n, s->digest, end, s->rows, a, &why);
 	if (ok)
-		store_map_relax(st, &a->map);
+		store_map_relax(st, m);
 	else
-		store_unmap(st, &a->map);
+		store_unmap(st, m);
 	err_clear(&why);
 	return ok;
 }
@@ -320,7 +316,7 @@ static struct seg_adjacency *make_adjacency(struct seg *s, int dir)
 {
 	struct seg_adjacency *a = mem_zalloc(sizeof(*a));
 
-	if (!map_adjacency(s, dir, a)) {
+	if (s->rows < s->cache->index_rows || !seg_map_adjacency(s, dir, &a->map, &a->a)) {
 		adjacency_build(s->s, s->col_end[dir], dir, s->digest, &a->heap);
 		adjacency_view(a->heap.s, s->digest, &a->a);
 	}

@@ -60,6 +60,7 @@ struct seg {
 	bool edge;
 	pthread_mutex_t lock; /* building */
 	_Atomic int verified; /* 0 not yet, 1 good, negative: damaged */
+	_Atomic bool indexed; /* what seg_index stores was there */
 	_Atomic uint32_t lookups;
 	_Atomic(struct seg_id_table *) ids;
 	_Atomic(struct seg_adjacency *) adj[2];
@@ -102,6 +103,9 @@ uint32_t seg_seek(const struct seg *s, uint32_t from, struct str id);
 const uint32_t *seg_edges(struct seg *s, int dir, struct str id, uint32_t *n);
 /* The cache cell of a row's neighbour at endpoint @dir. */
 _Atomic uint64_t *seg_neighbour_cell(struct seg *s, int dir, uint32_t row);
+
+/* Map the stored adjacency of endpoint @end, checked. False: there is none to be had; @m holds nothing. */
+bool seg_map_adjacency(struct seg *s, int end, struct store_map *m, struct adjacency *a);
 
 /* --- seg_write.c --- */
 

@@ -57,20 +57,13 @@ int seg_write(struct seg_cache *c, struct segment_writer *w, struct rec_segment 
 	return rc;
 }
 
-/* -ENOENT and ERR_STORAGE alike: it has to be written. */
 static bool is_stored(struct seg *s, int end)
 {
 	struct store_map m = { .data = NULL };
-	struct err why = ERR_INIT;
 	struct adjacency a;
-	char key[128];
-	bool ok;
+	bool ok = seg_map_adjacency(s, end, &m, &a);
 
-	adjacency_key(key, s->digest, end);
-	ok = !store_map(s->cache->store, key, &m, &why) &&
-	     !adjacency_open(m.data, m.n, s->digest, end, s->rows, &a, &why);
 	store_unmap(s->cache->store, &m);
-	err_clear(&why);
 	return ok;
 }
 
@@ -78,7 +71,9 @@ int seg_index(struct seg *s, struct err *e)
 {
 	int rc = 0;
 
-	for (int end = 0; end < 2 && !rc && wants_index(s->cache, s->s); end++) {
+	if (!wants_index(s->cache, s->s) || atomic_load(&s->indexed))
+		return 0;
+	for (int end = 0; end < 2 && !rc; end++) {
 		if (is_stored(s, end))
 			continue;
 		rc = seg_verify(s, e);
@@ -87,5 +82,7 @@ int seg_index(struct seg *s, struct err *e)
 		if (!rc)
 			rc = FAILPOINT("ensure_indices.post_stage_pre_commit_btree", e);
 	}
+	if (!rc)
+		atomic_store(&s->indexed, true);
 	return rc;
 }

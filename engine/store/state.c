@@ -176,14 +176,28 @@ int snapshot_damage(const struct snapshot *s, struct err *e)
 	return 0;
 }
 
-void snapshot_relax(const struct snapshot *s)
+int snapshot_segments(const struct snapshot *s, segment_fn fn, struct err *e)
 {
+	int rc = 0;
+
 	for (uint32_t i = 0; i < s->bind->cat->n_types; i++) {
 		const struct table *t = s->bind->tables[i];
 
-		for (uint32_t k = 0; t && k < table_n_runs(t); k++)
-			store_map_relax(s->st->g->store, &table_run(t, k)->seg->map);
+		for (uint32_t k = 0; t && k < table_n_runs(t) && !rc; k++)
+			rc = fn(t, table_run(t, k)->seg, e);
 	}
+	return rc;
+}
+
+static int relax(const struct table *t, struct seg *seg, struct err *e)
+{
+	store_map_relax(seg->cache->store, &seg->map);
+	return 0;
+}
+
+void snapshot_relax(const struct snapshot *s)
+{
+	snapshot_segments(s, relax, NULL);
 }
 
 /* --- applying -------------------------------------------------------------------------------------- */

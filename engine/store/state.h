@@ -71,6 +71,13 @@ struct snapshot {
 	struct tmeta metas[];
 };
 
+/*
+ * Call @fn with every segment that the tables of @s refer to, until it returns other than 0: that is returned. One that tables share is
+ * seen with each of them.
+ */
+typedef int (*segment_fn)(const struct table *t, struct seg *seg, struct err *e);
+int snapshot_segments(const struct snapshot *s, segment_fn fn, struct err *e);
+
 struct type_floor { /* a hard drop (spec/schema.md 12.5): older states of the type count as removed */
 	uint64_t type_id, incarnation;
 	uint64_t version; /* of the commit that dropped */

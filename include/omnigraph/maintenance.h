@@ -35,8 +35,9 @@ struct optimize_result {
 /*
  * Compact main and every live branch: deletions are folded, small segments merged, a checkpoint is written where that changed
  * something or the log has grown. Other branches than main keep sharing what they inherit: only their own rows, and segments with
- * more than a quarter deleted, are rewritten. Indexes are derived in memory and need nothing. Reads and writes each live row of what it compacts
- * once; memory: the state of one branch and one segment (64 MiB). A second call without writes in between changes nothing.
+ * more than a quarter deleted, are rewritten. The adjacency of large edge segments (idx/) is stored where it is missing or damaged; other
+ * indexes are derived in memory. Reads and writes each live row of what it compacts once; memory: the state of one branch and one segment
+ * (64 MiB). A second call without writes in between changes nothing.
  * optimize_result_clear(@out) in every case.
  */
 int graph_optimize(struct graph *g, struct optimize_result *out, struct err *e);

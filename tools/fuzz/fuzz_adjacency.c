@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* libFuzzer target: bytes as the adjacency of a segment, with the checksum made right. What opens is read to the last row. */
-#include <omnigraph/arch.h>
 #include <omnigraph/mem.h>
 #include <omnigraph/util.h>
 
@@ -10,15 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void seal(uint8_t *p, size_t n, const char *digest)
 {
-	uint32_t head[2] = { ADJACENCY_MAGIC, ADJACENCY_VERSION }, crc;
+	uint32_t head[2] = { ADJACENCY_MAGIC, ADJACENCY_VERSION };
 	uint64_t total = n;
 
 	memcpy(p, head, sizeof(head));
 	memcpy(p + 8, &total, sizeof(total));
 	memcpy(p + ADJACENCY_HEADER_BYTES - SHA256_HEX_LEN, digest, SHA256_HEX_LEN);
-	crc = crc32c(0, p, ADJACENCY_CRC_OFFSET);
-	crc = crc32c(crc, p + ADJACENCY_CRC_OFFSET + 4, n - ADJACENCY_CRC_OFFSET - 4);
-	memcpy(p + ADJACENCY_CRC_OFFSET, &crc, sizeof(crc));
+	adjacency_seal(p, n);
 }
 
 static void read_all(const struct adjacency *a, uint32_t rows)

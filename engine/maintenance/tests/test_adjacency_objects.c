@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The stored adjacency of edge segments: it answers as the segments do, whatever state it is in, and lives as long as they. */
-#include <omnigraph/arch.h>
-
 #include "engine/store/graph_priv.h"
 #include "maint_test.h"
 
@@ -107,8 +105,8 @@ static void check_edges(struct rig *r, const char *want)
 	free(now);
 }
 
-/* A graph whose edges are in one segment with its adjacency; what the edges are is taken from memory before. */
-static char *open_with_objects(struct rig *r)
+/* A graph whose edges are in one segment with its adjacency @f; what the edges are is taken from memory before. */
+static char *open_with_objects(struct rig *r, struct key_find *f)
 {
 	char *want;
 
@@ -117,7 +115,8 @@ static char *open_with_objects(struct rig *r)
 	write_edges(r->g);
 	want = edges_of(r->g);
 	CHECK_OK(graph_checkpoint(r->g, NULL, ep));
-	CHECK_INT(stored(r->s).n, 2);
+	*f = stored(r->s);
+	CHECK_INT(f->n, 2);
 	check_edges(r, want);
 	return want;
 }
@@ -129,8 +128,7 @@ static void same_answers(void)
 	struct key_find f;
 	struct rig r;
 
-	want = open_with_objects(&r);
-	f = stored(r.s);
+	want = open_with_objects(&r, &f);
 	before = contents(r.s);
 	CHECK_OK(store_delete(r.s, f.src, ep));
 	check_edges(&r, want);
@@ -152,14 +150,10 @@ static void put_changed(struct store *s, const char *key, const struct store_obj
 			size_t n, bool seal)
 {
 	uint8_t *copy = memcpy(mem_alloc(o->n), o->data, o->n);
-	uint32_t crc;
 
 	copy[at] ^= mask;
-	if (seal) {
-		crc = crc32c(0, copy, ADJACENCY_CRC_OFFSET);
-		crc = crc32c(crc, copy + ADJACENCY_CRC_OFFSET + 4, n - ADJACENCY_CRC_OFFSET - 4);
-		memcpy(copy + ADJACENCY_CRC_OFFSET, &crc, sizeof(crc));
-	}
+	if (seal)
+		adjacency_seal(copy, n);
 	CHECK_OK(store_put(s, key, copy, n, ep));
 	free(copy);
 }
@@ -171,8 +165,7 @@ static void every_byte(void)
 	struct rig r;
 	char *want;
 
-	want = open_with_objects(&r);
-	f = stored(r.s);
+	want = open_with_objects(&r, &f);
 	CHECK_OK(store_get(r.s, f.src, 1 << 20, &o, ep));
 	for (size_t i = 0; i < o.n; i += 3) {
 		put_changed(r.s, f.src, &o, i, (uint8_t)(1 << i % 8), o.n, false);
@@ -199,8 +192,7 @@ static void sealed_nonsense(void)
 	struct rig r;
 	char *want;
 
-	want = open_with_objects(&r);
-	f = stored(r.s);
+	want = open_with_objects(&r, &f);
 	CHECK_OK(store_get(r.s, f.src, 1 << 20, &o, ep));
 	for (size_t i = ADJACENCY_HEADER_BYTES - 76; i < o.n; i++) {
 		put_changed(r.s, f.src, &o, i, (uint8_t)(1 + i % 255), o.n, true);
@@ -227,8 +219,7 @@ static void gone_with_segment(void)
 	struct key_find f, g;
 	struct rig r;
 
-	free(open_with_objects(&r));
-	f = stored(r.s);
+	free(open_with_objects(&r, &f));
 	CHECK_OK(store_put(r.s, orphan, "x", 1, ep));
 	CHECK_OK(store_put(r.s, "idx/notes.txt", "x", 1, ep));
 	cleanup_graph(r.g, 0);
