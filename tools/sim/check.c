@@ -68,13 +68,6 @@ static bool list_commits(struct look *l, const char *branch)
 	return !rc;
 }
 
-static int add_text(void *arg, const void *data, size_t n, struct err *e)
-{
-	(void)e;
-	sb_add(arg, data, n);
-	return 0;
-}
-
 /* --- new commits ------------------------------------------------------------------------------------------- */
 
 static struct op *op_of_actor(struct world *w, const char *actor)
@@ -388,11 +381,6 @@ static void note_cleanup(struct world *w, const struct op *o)
 
 /* --- states ---------------------------------------------------------------------------------------------------------- */
 
-static const struct mschema *schema_now(struct world *w)
-{
-	return &model_head(&w->model, &w->model.branches[0])->state.schema;
-}
-
 static int export_of(struct graph *g, const char *branch, const char *commit, bool tags, struct strbuf *out,
 		     struct err *e)
 {
@@ -401,7 +389,7 @@ static int export_of(struct graph *g, const char *branch, const char *commit, bo
 	int rc = graph_snapshot(g, branch, commit, &s, e);
 
 	if (!rc)
-		rc = graph_export(s, types, tags ? 5 : 4, add_text, out, e);
+		rc = graph_export(s, types, tags ? 5 : 4, append_text, out, e);
 	snapshot_put(s);
 	return rc;
 }
@@ -409,7 +397,7 @@ static int export_of(struct graph *g, const char *branch, const char *commit, bo
 static void check_state(struct world *w, struct graph *g, const char *who, const char *branch, const struct mcommit *c)
 {
 	struct strbuf got = STRBUF_INIT, want = STRBUF_INIT;
-	const struct mschema *schema = schema_now(w);
+	const struct mschema *schema = model_schema(&w->model);
 	struct err e = ERR_INIT;
 	bool tags = schema->incarnation[TYPE_TAG] && has_tags(&c->state, schema);
 	int rc = export_of(g, branch, branch ? NULL : c->ci.id, tags, &got, &e);

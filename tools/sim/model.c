@@ -84,6 +84,11 @@ struct mcommit *model_head(struct model *m, const struct mbranch *b)
 	return &m->commits[b->chain[b->n - 1]];
 }
 
+const struct mschema *model_schema(struct model *m)
+{
+	return &model_head(m, &m->branches[0])->state.schema;
+}
+
 const struct mcommit *model_find(const struct model *m, const char *id)
 {
 	for (size_t i = 0; i < m->n_commits; i++) {
@@ -161,8 +166,7 @@ static void remove_if(struct mstate *s, bool (*gone)(const struct mrow *r, const
 	s->n = k;
 }
 
-/* The feature that holds a row's optional property; of tags, the type. */
-static enum feature feature_of(enum kind k)
+enum feature feature_of(enum kind k)
 {
 	static const enum feature f[N_KINDS] = { KNOWS_NOTE, N_FEATURES, CITY_POP, PERSON_RANK, TYPE_TAG };
 

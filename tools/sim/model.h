@@ -17,6 +17,9 @@ enum feature { PERSON_RANK, CITY_POP, KNOWS_NOTE, TYPE_TAG, N_FEATURES };
 #define BRANCH_MAX 16
 #define OP_ROWS 6
 
+/* The feature that holds the optional property of a row; of tags, the type. N_FEATURES: none. */
+enum feature feature_of(enum kind k);
+
 struct mschema {
 	uint32_t incarnation[N_FEATURES]; /* 0: not there */
 };
@@ -100,6 +103,8 @@ struct mbranch *model_branch(struct model *m, const char *name);
 struct mbranch *model_add_branch(struct model *m, const char *name, const char *from, const uint32_t *chain, size_t n);
 void model_drop_branch(struct model *m, const char *name);
 struct mcommit *model_head(struct model *m, const struct mbranch *b);
+/* The schema in force: main's. */
+const struct mschema *model_schema(struct model *m);
 const struct mcommit *model_find(const struct model *m, const char *id);
 /* Append a commit to @b; takes @state. */
 void model_commit(struct model *m, struct mbranch *b, const struct commit_info *ci, struct mstate *state, uint32_t op);

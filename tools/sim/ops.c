@@ -29,21 +29,15 @@ static void pick_branch(struct world *w, char *out)
 	snprintf(out, BRANCH_MAX, "%s", w->model.branches[i < w->model.n_branches ? i : 0].name);
 }
 
-static const struct mschema *schema_now(struct world *w)
-{
-	return &model_head(&w->model, &w->model.branches[0])->state.schema;
-}
-
 static void make_row(struct world *w, struct mrow *r, const struct mschema *schema)
 {
-	static const enum feature feature[N_KINDS] = { KNOWS_NOTE, N_FEATURES, CITY_POP, PERSON_RANK, TYPE_TAG };
 	static const enum kind often[] = { PERSON, PERSON, PERSON, KNOWS, KNOWS, LIVES, CITY, TAG };
 	enum feature f;
 
 	*r = (struct mrow){ .kind = often[roll(w, ARRAY_SIZE(often))] };
 	if (r->kind == TAG && !schema->incarnation[TYPE_TAG])
 		r->kind = CITY;
-	f = feature[r->kind];
+	f = feature_of(r->kind);
 	pick_id(
 		w, r->id, "klcpt" [r->kind], (const unsigned[]) { EDGES, EDGES, CITIES, PEOPLE, TAGS }[r->kind]);
 	if (r->kind <= LIVES) {
@@ -86,7 +80,7 @@ static void make_schema(struct world *w, struct op *o)
 {
 	enum feature f = (enum feature)roll(w, N_FEATURES);
 
-	o->schema = *schema_now(w);
+	o->schema = *model_schema(&w->model);
 	o->schema.incarnation[f] = o->schema.incarnation[f] ? 0 : ++w->model.incarnations;
 	snprintf(o->branch, sizeof(o->branch), "main");
 }
@@ -108,7 +102,7 @@ static struct op *new_op(struct world *w, enum op_kind kind)
 {
 	struct op *o = &w->ops[w->n_step++];
 
-	*o = (struct op){ .number = ++w->n_ops, .kind = kind, .schema = *schema_now(w) };
+	*o = (struct op){ .number = ++w->n_ops, .kind = kind, .schema = *model_schema(&w->model) };
 	pick_branch(w, o->branch);
 	switch (kind) {
 	case OP_LOAD:
@@ -246,13 +240,6 @@ static int run_mutation(struct graph *g, struct op *o, struct err *e)
 	return rc;
 }
 
-static int swallow(void *arg, const void *data, size_t n, struct err *e)
-{
-	(void)e;
-	sb_add(arg, data, n);
-	return 0;
-}
-
 /* What is read must be the state of the commit it says it is of; the check does not depend on which that is. */
 static int run_read(struct world *w, struct graph *g, const struct op *o, struct err *e)
 {
@@ -262,7 +249,7 @@ static int run_read(struct world *w, struct graph *g, const struct op *o, struct
 	int rc = graph_snapshot(g, o->branch, NULL, &s, e);
 
 	if (!rc)
-		rc = graph_export(s, NULL, 0, swallow, &got, e);
+		rc = graph_export(s, NULL, 0, append_text, &got, e);
 	c = rc ? NULL : model_find(&w->model, snapshot_commit(s)->id);
 	if (c) {
 		mstate_export(&c->state, &c->state.schema, &want);

@@ -33,7 +33,6 @@ struct world {
 	size_t n_step;
 	bool running, inside, may_nest;
 	bool dropped; /* a branch was deleted: see lost_its_base */
-	struct strbuf trace;
 	bool verbose;
 	char failure[2048]; /* "": none */
 };
@@ -50,6 +49,8 @@ void trace(struct world *w, const char *fmt, ...) __attribute__((format(printf, 
 /* A process without a handle (it died, or failed to open) gets one. False: it did not, with a reason to trust. */
 bool process_open(struct world *w, struct process *p, bool faulted);
 void process_close(struct process *p);
+/* An export's write function: append to the strbuf @arg. */
+int append_text(void *arg, const void *data, size_t n, struct err *e);
 /* Time passes: locks of the dead run out. */
 void clock_advance(uint64_t seconds);
 
