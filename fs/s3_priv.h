@@ -41,7 +41,12 @@ struct s3_moment { /* by both clocks: one stands still while the machine sleeps,
 	int64_t mono_us, real_us;
 };
 
-struct s3_hint { /* records 1..next-1 of a log existed, and next did not, at this moment */
+/*
+ * Records up to next - 1 of a log existed, and next did not, at this moment or later. As long as the moment is recent an append creates the
+ * next record without a look at what surrounds it: a trim cannot have removed it, being young. That another process has deleted the whole
+ * log (delete_prefix) goes unnoticed meanwhile; the engine deletes only logs of branch ids that nobody is given again.
+ */
+struct s3_hint {
 	char *log;
 	uint64_t next;
 	struct s3_moment at;
