@@ -255,6 +255,7 @@ static void free_blob_policy(struct graph *g)
 static void take_opts(struct graph *g, const struct graph_open_opts *o)
 {
 	g->mutation_max = LIMIT_MUTATION_BYTES;
+	g->inline_max = LIMIT_INLINE_COMMIT_BYTES;
 	g->load_stage = LIMIT_LOAD_STAGE_BYTES;
 	if (!o)
 		return;

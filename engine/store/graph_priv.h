@@ -85,6 +85,7 @@ struct graph {
 	char *uri;
 	char graph_id[ULID_LEN + 1], domain[ULID_LEN + 1], main_id[ULID_LEN + 1];
 	uint64_t mutation_max, load_stage;
+	uint64_t inline_max; /* a commit of more bytes writes segments; tests: less than LIMIT_INLINE_COMMIT_BYTES */
 	uint32_t head_max_age_ms;
 	bool remote; /* a call of the store is a request over a network */
 	struct embedder *embedder;

@@ -116,7 +116,6 @@ static int too_many(const struct spool *s, struct err *e)
 static int add_chunk(struct spool *s, size_t need, struct err *e)
 {
 	size_t cap = s->n_chunks < 8 ? FIRST_CHUNK_BYTES << s->n_chunks : CHUNK_BYTES;
-	int rc;
 
 	if (s->n_chunks >= CHUNKS_MAX)
 		return too_many(s, e);
@@ -127,8 +126,7 @@ static int add_chunk(struct spool *s, size_t need, struct err *e)
 	s->pool->heap += cap;
 	if (s->pool->heap <= s->pool->max_bytes)
 		return 0;
-	rc = spill(s->pool, e);
-	return rc;
+	return spill(s->pool, e);
 }
 
 static const char *row_bytes(const struct spool *s, uint32_t pos, const char **end)

@@ -6,7 +6,7 @@
 #define SEGMENT_MAX_ROWS (1u << 20)
 #define SEGMENT_MAX_BYTES \
 	(32u << 20) /* as large as a compaction wants them (ckpt_build.c), and no larger: they are made in memory */
-#define SEGMENT_MIN_BYTES (64u << 10) /* smaller types of a large commit stay inline */
+#define SEGMENT_MIN_SHARE 16 /* types of a smaller share of inline_max stay inline in a large commit */
 
 struct encode {
 	struct txn *t;
@@ -228,7 +228,7 @@ static int encode_segments(struct encode *en, const struct type *ty, const struc
 static int encode_type(struct encode *en, const struct type *ty, const struct staged_type *st, struct err *e)
 {
 	struct strbuf *b = en->out;
-	bool seg = en->large && st->bytes >= SEGMENT_MIN_BYTES;
+	bool seg = en->large && st->bytes >= en->t->g->inline_max / SEGMENT_MIN_SHARE;
 	int rc = 0;
 
 	enc_var(b, ty->type_id);
@@ -272,7 +272,7 @@ static int encode_types(struct encode *en, struct err *e)
 int txn_encode(struct txn *t, struct rec_commit *c, struct strbuf *out, size_t *changes, struct err *e)
 {
 	const struct catalog *cat = t->base->bind->cat;
-	struct encode en = { t, c->version, out, staged_bytes(t) > LIMIT_INLINE_COMMIT_BYTES };
+	struct encode en = { t, c->version, out, staged_bytes(t) > t->g->inline_max };
 	size_t start;
 	int rc;
 

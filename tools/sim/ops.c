@@ -29,9 +29,27 @@ static void pick_branch(struct world *w, char *out)
 	snprintf(out, BRANCH_MAX, "%s", w->model.branches[i < w->model.n_branches ? i : 0].name);
 }
 
-static void make_row(struct world *w, struct mrow *r, const struct mschema *schema)
+/* Mostly a node that is there. */
+static void pick_end(struct world *w, const struct op *o, char *id, enum kind kind)
+{
+	const struct mbranch *b = model_branch(&w->model, o->branch);
+	const struct mstate *s = &model_head(&w->model, b)->state;
+
+	for (size_t tries = 0; s->n && tries < 4; tries++) {
+		const struct mrow *r = &s->rows[roll(w, s->n)];
+
+		if (r->kind == kind) {
+			memcpy(id, r->id, ID_MAX);
+			return;
+		}
+	}
+	pick_id(w, id, kind == PERSON ? 'p' : 'c', kind == PERSON ? PEOPLE : CITIES);
+}
+
+static void make_row(struct world *w, struct mrow *r, const struct op *o)
 {
 	static const enum kind often[] = { PERSON, PERSON, PERSON, KNOWS, KNOWS, LIVES, CITY, TAG };
+	const struct mschema *schema = &o->schema;
 	enum feature f;
 
 	*r = (struct mrow){ .kind = often[roll(w, ARRAY_SIZE(often))] };
@@ -41,8 +59,8 @@ static void make_row(struct world *w, struct mrow *r, const struct mschema *sche
 	pick_id(
 		w, r->id, "klcpt" [r->kind], (const unsigned[]) { EDGES, EDGES, CITIES, PEOPLE, TAGS }[r->kind]);
 	if (r->kind <= LIVES) {
-		pick_id(w, r->src, 'p', PEOPLE);
-		pick_id(w, r->dst, r->kind == KNOWS ? 'p' : 'c', r->kind == KNOWS ? PEOPLE : CITIES);
+		pick_end(w, o, r->src, PERSON);
+		pick_end(w, o, r->dst, r->kind == KNOWS ? PERSON : CITY);
 	}
 	if (r->kind == PERSON || r->kind == KNOWS || r->kind == TAG)
 		r->fixed = (int)roll(w, 4);
@@ -70,7 +88,7 @@ static void make_rows(struct world *w, struct op *o)
 	for (size_t i = 0; i < n; i++) {
 		struct mrow r;
 
-		make_row(w, &r, &o->schema);
+		make_row(w, &r, o);
 		if (!is_there(o, &r))
 			o->rows[o->n_rows++] = r;
 	}
@@ -110,7 +128,7 @@ static struct op *new_op(struct world *w, enum op_kind kind)
 		break;
 	case OP_UPDATE:
 	case OP_DELETE:
-		make_row(w, &o->rows[0], &o->schema);
+		make_row(w, &o->rows[0], o);
 		if (kind == OP_UPDATE && o->rows[0].kind != TAG && o->rows[0].kind != PERSON) {
 			o->rows[0] = (struct mrow){ .kind = PERSON, .fixed = 1 + (int)roll(w, 4) };
 			pick_id(w, o->rows[0].id, 'p', PEOPLE);

@@ -9,6 +9,7 @@
 
 #include <omnigraph/store.h>
 
+#include "engine/store/graph_priv.h"
 #include "ops.h"
 #include "world.h"
 
@@ -87,6 +88,13 @@ void process_close(struct process *p)
 	*p = (struct process){ .g = NULL };
 }
 
+/* What large commits of large graphs do: rows in segments, their adjacency in objects. */
+static void write_segments(struct world *w, struct graph *g)
+{
+	g->inline_max = roll(w, 3) ? 0 : roll(w, 400);
+	g->segs.index_rows = 0;
+}
+
 bool process_open(struct world *w, struct process *p, bool faulted)
 {
 	struct err e = ERR_INIT;
@@ -98,6 +106,8 @@ bool process_open(struct world *w, struct process *p, bool faulted)
 		sim_arm(p->s, &(struct sim_faults){ .fail_at = 1 + roll(w, 6) });
 	ok = !graph_open_store(p->s, NULL, &p->g, &e);
 	sim_arm(p->s, NULL);
+	if (ok && w->small_segments)
+		write_segments(w, p->g);
 	if (!ok && !faulted)
 		fail(w, "a process cannot open the graph: %s", err_msg(&e));
 	err_clear(&e);
@@ -163,6 +173,7 @@ bool world_open(struct world *w, uint64_t seed)
 	if (w->failure[0])
 		return false;
 	w->backing->remote = seed % 2; /* as a directory, or as an object store */
+	w->small_segments = seed / 2 % 2;
 	w->sim = sim_new(w->backing, seed, at_call, w);
 	return true;
 }

@@ -32,7 +32,8 @@ struct world {
 	struct op ops[STEP_OPS];
 	size_t n_step;
 	bool running, inside, may_nest;
-	bool dropped; /* a branch was deleted: see lost_its_base */
+	bool small_segments; /* every process writes segments where it otherwise has rows in its log */
+	bool dropped;	     /* a branch was deleted: see lost_its_base */
 	bool verbose;
 	char failure[2048]; /* "": none */
 };
