@@ -239,15 +239,18 @@ static int add_name_of(void *arg, const struct branch_ref *r)
 	return 0;
 }
 
-/* The key of a ref spells the name of the branch. A long name is only in the object; so is the reason why a key is none of ours. */
+/*
+ * The key of a ref spells the name of the branch. A long name ('~' and its hash; no name has a '~') is only in the object; so is the
+ * reason why a key is none of ours.
+ */
 static int name_of_key(struct graph *g, const char *key, struct names *out, struct err *e)
 {
-	size_t n = strlen(key) - strlen("refs/") - strlen(".json");
+	struct str enc = { key + strlen("refs/"), strlen(key) - strlen("refs/") - strlen(".json") };
 	struct strbuf name = STRBUF_INIT;
 	char again[KEY_MAX] = "";
 	int rc = 0;
 
-	if (n && percent_decode(&name, (struct str){ key + strlen("refs/"), n }, false) && !memchr(name.s, 0, name.n))
+	if (enc.n && enc.s[0] != '~' && percent_decode(&name, enc, false) && !memchr(name.s, 0, name.n))
 		ref_key(name.s, again);
 	if (!strcmp(again, key))
 		names_add(out, name.s);

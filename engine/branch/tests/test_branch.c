@@ -106,21 +106,6 @@ static void names(void)
 	rig_close(&r);
 }
 
-static void long_name(void)
-{
-	char name[400];
-	struct rig r;
-
-	rig_open(&r);
-	memset(name, 'x', sizeof(name) - 1);
-	name[sizeof(name) - 1] = 0;
-	CHECK_OK(graph_branch_create(r.g, name, NULL, NULL, ep));
-	WRITE(r.g, name, PERSON("ada", 1));
-	CHECK_INT(count_of(r.g, name, "P"), 1);
-	CHECK_OK(graph_branch_delete(r.g, name, NULL, ep));
-	rig_close(&r);
-}
-
 static int on_name(void *arg, const char *name)
 {
 	sb_addf(arg, "%s ", name);
@@ -140,6 +125,33 @@ static void list(void)
 	CHECK_OK(graph_branches(r.g, on_name, &b, ep));
 	CHECK_STR(b.s, "main a review review-2 review/x ");
 	sb_free(&b);
+	rig_close(&r);
+}
+
+static void long_name(void)
+{
+	struct strbuf name = STRBUF_INIT, b = STRBUF_INIT, want = STRBUF_INIT;
+	struct rig r;
+
+	rig_open(&r);
+	sb_addz(&name, "long/");
+	for (int i = 0; i < 394; i++)
+		sb_addch(&name, (char)('a' + i % 26));
+	sb_addf(&want, "main a %s zz ", name.s);
+	CHECK_OK(graph_branch_create(r.g, "a", NULL, NULL, ep));
+	CHECK_OK(graph_branch_create(r.g, "zz", NULL, NULL, ep));
+	CHECK_OK(graph_branch_create(r.g, name.s, NULL, NULL, ep));
+	WRITE(r.g, name.s, PERSON("ada", 1));
+	CHECK_OK(graph_branches(r.g, on_name, &b, ep));
+	CHECK_STR(b.s, want.s);
+	CHECK_INT(count_of(r.g, name.s, "P"), 1);
+	CHECK_OK(graph_branch_delete(r.g, name.s, NULL, ep));
+	sb_reset(&b);
+	CHECK_OK(graph_branches(r.g, on_name, &b, ep));
+	CHECK_STR(b.s, "main a zz ");
+	sb_free(&name);
+	sb_free(&b);
+	sb_free(&want);
 	rig_close(&r);
 }
 
@@ -385,7 +397,7 @@ static void damaged_ref(void)
 
 CHECK_MAIN("engine/branch", { "ENG-43 creating a branch writes one object and makes no commit", create_is_one_object },
 	   { "ENG-44 bad, reserved and duplicate names are refused before any write", names },
-	   { "names longer than a file name work", long_name },
+	   { "ENG-45 branches of names longer than a file name work and are listed by their name", long_name },
 	   { "ENG-45 review and review/x are both live; main is listed first, then bytewise", list },
 	   { "ENG-42 ENG-60 nested branches see their fork point and their own commits", nested },
 	   { "ENG-46 a branch with descendants is not deleted", delete_rules },
