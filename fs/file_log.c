@@ -187,7 +187,7 @@ static int settle(struct file_log *fl, uint64_t size, struct err *e)
 		log_word_set(fl->f, LOGF_DEAD_OFFSET, 0);
 	rc = log_file_settle(fl->f, size, t.next != 0, &t, &at);
 	if (rc == -EBADMSG)
-		return log_damage(fl, e, "record %" PRIu64 " is unreadable, later ones are there", at);
+		return log_damage(fl, e, "record %" PRIu64 " is unreadable, though it was written whole", at);
 	if (rc)
 		return sys_err(fl, e, rc, "read log");
 	set_tail(fl, &t);
@@ -243,7 +243,7 @@ static bool fresh(struct file_log *fl)
 		return false;
 	if (c.next == fl->tail.next)
 		return c.end == fl->tail.end;
-	if (c.next < fl->tail.next || c.next == fl->tail.bad)
+	if (c.next < fl->tail.next)
 		return false;
 	fl->tail = c;
 	return true;

@@ -9,8 +9,8 @@
  *   tail     reads the cell: no system call. The inode is compared with the path when the cell looks odd, when the inode
  *            says that it was replaced, and once a second in any case (somebody may have moved a directory by hand).
  *   settle   after opening, and when bytes lie behind the tail (a writer died): verify the last frame the cell names, go on
- *            from there as far as frames are good, sync them, zero what follows, rewrite the cell. The last frame may be
- *            missing or bad: it is no record. Anything bad before it is damage, reported and left alone.
+ *            from there as far as frames are good, sync them, zero what follows, rewrite the cell. One bad frame behind
+ *            those that the cell counts is no record. Anything else that is bad is damage, reported and left alone.
  *   read     starts from the nearest of: where this handle last stopped reading, the tail (frames are linked backwards),
  *            the first frame. Every delivered frame is verified.
  *   trim     the records kept go to a new file which is renamed over the log; the old inode is marked dead.
@@ -33,7 +33,6 @@ struct file_log_stats {
 /* A tail: what struct logf_cell says, in host order. */
 struct log_tail {
 	uint64_t next, end, last;
-	uint64_t bad; /* a read-only handle cannot repair a cell that lies: its `next`, not to be believed; else 0 */
 };
 
 /* One open inode. Immutable but for the mapped words; freed with the last reference. */

@@ -505,14 +505,17 @@ static int scan(struct log_reader *r, struct log_tail *t)
 	return rc;
 }
 
-/* A bad frame with a good one behind it was not torn by a crash: each is synced before the next is written. */
+/*
+ * A bad frame that the cell counts, or that has a good one behind it, was not torn by a crash: it was synced before the cell counted it,
+ * and before the next was written.
+ */
 static int check_damage(struct log_reader *r, const struct log_tail *t, uint64_t claimed)
 {
 	struct logf_frame h;
 	const void *payload;
 	int rc;
 
-	if (claimed > t->next + 1)
+	if (claimed > t->next)
 		return -EBADMSG;
 	rc = log_frame_head(r, t->end, t->next, &h);
 	if (rc <= 0)
@@ -552,7 +555,6 @@ static int settle(struct log_reader *r, bool have, const struct log_tail *cell, 
 		rc = check_damage(r, t, claimed);
 	if (!rc && f->writable)
 		rc = repair(f, t, r->end);
-	t->bad = claimed > t->next && !f->writable ? claimed : 0;
 	return rc;
 }
 
@@ -564,7 +566,7 @@ int log_file_settle(struct log_file *f, uint64_t size, bool have, struct log_tai
 	int rc;
 
 	/* Steady state: a handle that verified the tail once believes what live writers published since. */
-	if (ok && have && cell.next >= t->next && cell.next != t->bad) {
+	if (ok && have && cell.next >= t->next) {
 		rc = bytes_behind(f, cell.end);
 		if (rc < 0)
 			return rc;
@@ -656,10 +658,10 @@ int log_file_append(struct log_file *f, struct log_tail *t, const void *data, si
 		*t = now;
 		return 0;
 	}
-	/* the caller hears that it failed: it must not come back as a record */
+	/* the caller hears that it failed: it must not come back as a record. The cell first: what it counts must be there. */
+	log_cell_write(f, t);
 	if (zero_range(f, t->end, t->end + total) == 0)
 		sync_data(f);
-	log_cell_write(f, t);
 	return rc;
 }
 

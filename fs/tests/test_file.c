@@ -461,21 +461,65 @@ static void torn_check(struct torn *t, const char *what, size_t k)
 	sb_free(&after);
 }
 
+static void each_tear(enum cell cell, void (*check)(struct torn *t, const char *what, size_t k), struct torn *t)
+{
+	for (size_t k = 0; k < FRAME_BYTES; k++) {
+		torn_file(t, t->last + k, 0, cell);
+		check(t, "truncated at byte", k);
+		if (k < 29) { /* the padding is not content */
+			torn_file(t, t->file.n, t->last + k, cell);
+			check(t, "inverted byte", k);
+		}
+	}
+}
+
 static void torn_tail(void)
 {
 	struct torn t;
 
 	torn_init(&t);
-	for (int cell = 0; cell < 3; cell++) {
-		for (size_t k = 0; k < FRAME_BYTES; k++) {
-			torn_file(&t, t.last + k, 0, cell);
-			torn_check(&t, "truncated at byte", k);
-			if (k < 29) { /* the padding is not content */
-				torn_file(&t, t.file.n, t.last + k, cell);
-				torn_check(&t, "inverted byte", k);
-			}
-		}
+	each_tear(CELL_BEFORE, torn_check, &t);
+	each_tear(CELL_BROKEN, torn_check, &t);
+	torn_done(&t);
+}
+
+static void counted_check(struct torn *t, const char *what, size_t k)
+{
+	struct strbuf before = slurp(at(&t->x, "l.log")), after;
+
+	for (int ro = 0; ro < 2; ro++) {
+		struct store *s = fx_again(&t->x, ro);
+		struct err e = ERR_INIT;
+		uint64_t next;
+
+		CHECK_MSG(store_log_tail(s, "l", &next, &e) == -EIO, "%s %zu", what, k);
+		CHECK_HAS(err_msg(&e), "log \"l\"");
+		CHECK_HAS(err_msg(&e), "record 3 is unreadable");
+		CHECK_HAS(err_msg(&e), "\"l.log\"");
+		for (uint64_t seq = 3; seq < 5 && !ro; seq++)
+			CHECK_INT(store_log_append(s, "l", seq, "x", 1, NULL), -EIO);
+		err_clear(&e);
+		store_close(s);
 	}
+	after = slurp(at(&t->x, "l.log"));
+	CHECK(before.n == after.n && !memcmp(before.s, after.s, before.n));
+	sb_free(&before);
+	sb_free(&after);
+}
+
+static void counted(void)
+{
+	static const char zeros[sizeof(struct logf_cell)];
+	struct torn t;
+	int fd;
+
+	torn_init(&t);
+	each_tear(CELL_AS_IT_WAS, counted_check, &t);
+	/* whoever would rather lose the record than restore the file wipes the cell */
+	fd = open(at(&t.x, "l.log"), O_WRONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && pwrite(fd, zeros, sizeof(zeros), LOGF_CELL_OFFSET) == sizeof(zeros));
+	close(fd);
+	torn_check(&t, "cell wiped", 0);
 	torn_done(&t);
 }
 
@@ -1146,7 +1190,8 @@ CHECK_MAIN("fs/file", { "of 8 processes that create one object exactly one wins,
 	   { "8 processes of 4 threads append to one log without loss", append_processes },
 	   { "appends go on while another process trims", trim_processes },
 	   { "an acknowledged record survives kill -9 of its writer", kill_appenders },
-	   { "a record torn at any byte is no record and is overwritten", torn_tail },
+	   { "a record torn at any byte before it was counted is no record and is overwritten", torn_tail },
+	   { "a record that was counted is never taken for torn: it is damage, reported, not repaired", counted },
 	   { "a whole record that was not announced is a record", unpublished },
 	   { "damage before the last record is reported, not repaired", damage },
 	   { "bytes behind the tail never become a record", garbage },
