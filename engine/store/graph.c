@@ -257,7 +257,6 @@ static void take_opts(struct graph *g, const struct graph_open_opts *o)
 	g->mutation_max = LIMIT_MUTATION_BYTES;
 	g->inline_max = LIMIT_INLINE_COMMIT_BYTES;
 	g->load_stage = LIMIT_LOAD_STAGE_BYTES;
-	g->inline_max = LIMIT_INLINE_COMMIT_BYTES;
 	if (!o)
 		return;
 	g->read_only = o->read_only;

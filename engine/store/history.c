@@ -10,9 +10,9 @@
 /* --- scanning a log -------------------------------------------------------------------------------- */
 
 struct scan {
-	const char *label;
+	const char *id, *label; /* of the branch */
 	uint64_t upto;
-	uint64_t last; /* version of the last commit delivered */
+	uint64_t last; /* version of the last commit delivered, at first of the one before the log's own */
 	history_fn fn;
 	void *arg;
 	struct err *e;
@@ -32,6 +32,18 @@ static int scan_commit(struct scan *sc, const struct rec_commit *c, uint64_t seq
 	return rc;
 }
 
+/* Versions are without gaps, and a list is named by its last version. @seq 0: it should have been a list that goes up to @upto. */
+static int list_gap(const struct scan *sc, uint64_t upto, uint64_t seq)
+{
+	char key[128];
+
+	history_key(sc->id, upto, key);
+	return err_set(sc->e, ERR_STORAGE,
+		       "storage: %s '%s%s' lacks the commits from version %llu to %llu; restore it from a backup",
+		       seq ? "log" : "object", seq ? "log/" : "", seq ? sc->id : key, (unsigned long long)sc->last + 1,
+		       (unsigned long long)upto);
+}
+
 static int scan_record(void *arg, uint64_t seq, const void *data, size_t n)
 {
 	struct scan *sc = arg;
@@ -44,6 +56,8 @@ static int scan_record(void *arg, uint64_t seq, const void *data, size_t n)
 		rc = commit_decode(&d, &c, sc->e);
 		if (!rc && c.version > sc->upto)
 			return 1;
+		if (!rc && c.version > sc->last + 1)
+			rc = list_gap(sc, c.version - 1, seq);
 		if (rc || c.version <= sc->last)
 			continue;
 		sc->last = c.version;
@@ -80,8 +94,8 @@ static int scan_chunk(struct graph *g, const char *key, struct scan *sc)
 	return rc;
 }
 
-/* The commits whose records cleanup has trimmed away. */
-static int scan_chunks(struct graph *g, const char *branch_id, struct scan *sc)
+/* The commits whose records cleanup has trimmed away, up to version @listed. */
+static int scan_chunks(struct graph *g, const char *branch_id, uint64_t listed, struct scan *sc)
 {
 	struct chunks c = { 0 };
 	char prefix[64];
@@ -95,6 +109,8 @@ static int scan_chunks(struct graph *g, const char *branch_id, struct scan *sc)
 		free(c.keys[i]);
 	}
 	free(c.keys);
+	if (!rc && sc->last < listed && sc->last < sc->upto)
+		rc = list_gap(sc, listed, 0);
 	return rc;
 }
 
@@ -105,7 +121,7 @@ static int scan_once(struct graph *g, const struct lineage_step *step, struct sc
 	int rc = retention_read(g, step->id, &r, sc->e);
 
 	if (!rc && r.listed > sc->last)
-		rc = scan_chunks(g, step->id, sc);
+		rc = scan_chunks(g, step->id, r.listed, sc);
 	log_key(step->id, log);
 	if (!rc)
 		rc = store_log_read(g->store, log, r.trimmed + 1, scan_record, sc, sc->e);
@@ -113,17 +129,37 @@ static int scan_once(struct graph *g, const struct lineage_step *step, struct sc
 	return rc;
 }
 
-/* A trim that comes between has written down what it took away. */
+/* The log begins later than the history object says, and goes on doing so. */
+static int not_led(const struct scan *sc)
+{
+	struct strbuf why = STRBUF_INIT;
+	int rc;
+
+	sb_addz(&why, sc->e ? err_msg(sc->e) : "");
+	rc = err_set(sc->e, ERR_STORAGE,
+		     "storage: object 'history/%s.json' is missing or older than what cleanup has removed: %s; restore "
+		     "it from a "
+		     "backup",
+		     sc->id, why.s ? why.s : "");
+	sb_free(&why);
+	return rc;
+}
+
+/*
+ * @step lies in its lineage: the one it was forked from is behind it. A trim that comes between has written down what it took away.
+ */
 int history_scan(struct graph *g, const struct lineage_step *step, history_fn fn, void *arg, struct err *e)
 {
-	struct scan sc = { .label = step->label, .upto = step->upto, .fn = fn, .arg = arg, .e = e };
-	int rc = scan_once(g, step, &sc);
+	struct scan sc = { .id = step->id, .label = step->label, .upto = step->upto, .fn = fn, .arg = arg, .e = e };
+	int rc;
 
+	sc.last = step->label ? step[1].upto : 0;
+	rc = scan_once(g, step, &sc);
 	for (int i = 0; rc == -ENOENT && i < SCAN_TRIES; i++) {
 		err_clear(e);
 		rc = scan_once(g, step, &sc);
 	}
-	return rc;
+	return rc == -ENOENT ? not_led(&sc) : rc;
 }
 
 /* --- lists ----------------------------------------------------------------------------------------- */

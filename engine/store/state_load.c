@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "graph_priv.h"
+#include "retention.h"
 
 #define LOAD_RETRIES 2
 
@@ -144,10 +145,33 @@ static int load_base(struct graph *g, const struct lineage *l, uint32_t i, uint6
 	return rc;
 }
 
+/*
+ * Nothing is behind the checkpoint of @version, which has the records before @first: the log must at least reach to there. On S3 this would
+ * be a request.
+ */
+static int check_reach(struct graph *g, const char *branch_id, uint64_t first, uint64_t version, struct err *e)
+{
+	char log[64], ckpt[128];
+	uint64_t next;
+	int rc;
+
+	log_key(branch_id, log);
+	ckpt_key(branch_id, version, ckpt);
+	rc = store_log_tail(g->store, log, &next, e);
+	if (rc || next >= first)
+		return rc;
+	return err_set(
+		e, ERR_STORAGE,
+		"storage: the commit log '%s' of the graph at '%s' is missing or cut off: it has records up to %llu, "
+		"checkpoint '%s' is of record %llu; restore the log from a backup",
+		log, graph_uri(g), (unsigned long long)next - 1, ckpt, (unsigned long long)first - 1);
+}
+
 static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint64_t from, uint64_t upto,
 		     struct snapshot **out, struct load_stats *stats, struct err *e)
 {
 	struct state *st;
+	uint64_t first;
 	int rc;
 
 	if (i + 1 < l->n && upto <= l->step[i + 1].upto)
@@ -155,9 +179,12 @@ static int load_step(struct graph *g, const struct lineage *l, uint32_t i, uint6
 	rc = load_base(g, l, i, from < upto ? from : upto, out, stats, e);
 	if (rc || (*out && (*out)->version == upto)) /* the records behind it may be gone */
 		return rc;
+	first = stats->next_seq;
 	st = *out ? state_get((*out)->st) : state_new(g);
-	rc = log_apply(g, l->step[i].id, l->step[i].label, stats->next_seq, upto, st, out, stats, e);
+	rc = log_apply(g, l->step[i].id, l->step[i].label, first, upto, st, out, stats, e);
 	state_put(st);
+	if (!rc && first > 1 && stats->next_seq == first && !g->remote)
+		rc = check_reach(g, l->step[i].id, first, stats->ckpt_version, e);
 	return rc;
 }
 
@@ -173,13 +200,38 @@ static int load_once(struct graph *g, const struct lineage *l, uint64_t from, ui
 	return rc;
 }
 
-static void not_whole(const struct lineage *l, const struct load_stats *stats, struct err *e)
+/* Of the trimmed log that the state of @upto builds on, the checkpoint that cleanup has left for it; false: not known. */
+static bool needed_checkpoint(struct graph *g, const struct lineage *l, uint64_t upto, char key[128])
 {
-	bool ckpt = stats->passed_over[0];
+	struct retention r = { 0 };
+	bool found = false;
 
+	for (uint32_t i = lineage_owner(l, upto); i < l->n && !found; i++) {
+		uint64_t version = upto < l->step[i].upto ? upto : l->step[i].upto;
+
+		found = !retention_read(g, l->step[i].id, &r, NULL) && r.floor;
+		if (found)
+			ckpt_key(l->step[i].id, version < r.floor ? version : r.floor, key);
+		retention_clear(&r);
+	}
+	return found;
+}
+
+static void not_whole(struct graph *g, const struct lineage *l, uint64_t upto, const struct load_stats *stats,
+		      struct err *e)
+{
+	struct strbuf why = STRBUF_INIT;
+	char key[128];
+
+	if (stats->passed_over[0])
+		sb_addf(&why, "%s; ", stats->passed_over);
+	else if (needed_checkpoint(g, l, upto, key))
+		sb_addf(&why, "object '%s' is missing; ", key);
+	sb_addz(&why, err_msg(e));
 	err_set(e, ERR_STORAGE,
-		"storage: the state of branch '%s' cannot be put together from its checkpoints and its log: %s%s%s",
-		l->step[0].label ? l->step[0].label : "main", stats->passed_over, ckpt ? "; " : "", err_msg(e));
+		"storage: the state of branch '%s' cannot be put together from its checkpoints and its log: %s",
+		l->step[0].label ? l->step[0].label : "main", why.s);
+	sb_free(&why);
 }
 
 /*
@@ -198,7 +250,7 @@ int state_load(struct graph *g, const struct lineage *l, uint64_t from, uint64_t
 		rc = load_once(g, l, from, upto, out, stats, e);
 	}
 	if (rc && e && stats->trimmed)
-		not_whole(l, stats, e);
+		not_whole(g, l, upto, stats, e);
 	if (!rc && !*out)
 		rc = err_set(e, ERR_STORAGE, "storage: the commit log 'log/%s' of the graph at '%s' is missing",
 			     l->step[0].id, graph_uri(g));

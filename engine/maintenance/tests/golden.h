@@ -283,10 +283,10 @@ __attribute__((unused)) static int golden_observe(struct graph *g, struct strbuf
 	return rc;
 }
 
-/* Open the root at @dir without writing to it, and see everything. The small segments of a golden root have their adjacency stored. */
-__attribute__((unused)) static int golden_read(const char *dir, struct strbuf *out, struct err *e)
+/* Open the root at @dir and see everything. The small segments of a golden root have their adjacency stored. */
+__attribute__((unused)) static int golden_read(const char *dir, bool read_only, struct strbuf *out, struct err *e)
 {
-	struct graph_open_opts o = { .read_only = true };
+	struct graph_open_opts o = { .read_only = read_only };
 	struct graph *g = NULL;
 	int rc = graph_open(dir, &o, &g, e);
 

@@ -414,7 +414,7 @@ static void make(const struct made *m)
 	sb_addf(&root, "%s/root", m->dir);
 	sb_addf(&path, "%s/answers.txt", m->dir);
 	make_root(m, root.s);
-	CHECK_OK(golden_read(root.s, &answers, ep));
+	CHECK_OK(golden_read(root.s, true, &answers, ep));
 	write_file(path.s, answers.s, answers.n);
 	sb_free(&root);
 	sb_free(&answers);

@@ -33,7 +33,7 @@ static char *read_all(const char *dir)
 {
 	struct strbuf out = STRBUF_INIT;
 
-	CHECK_OK(golden_read(dir, &out, ep));
+	CHECK_OK(golden_read(dir, true, &out, ep));
 	return sb_detach(&out);
 }
 
