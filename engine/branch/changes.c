@@ -98,6 +98,11 @@ int change_gap(const char *commit, struct err *e)
 	return rc;
 }
 
+static int or_gap(int rc, const char *commit, struct err *e)
+{
+	return rc && e && e->code == ERR_HISTORY_RECLAIMED ? change_gap(commit, e) : rc;
+}
+
 int change_diff(struct commit_step *s, struct branch *b, uint64_t version, uint64_t ahead, const char *commit,
 		const struct change_filter *f, struct diff *out, struct err *e)
 {
@@ -107,10 +112,10 @@ int change_diff(struct commit_step *s, struct branch *b, uint64_t version, uint6
 	if (!rc)
 		rc = commit_step_to(s, b, version, ahead, e);
 	if (!rc)
-		rc = diff_boundary(s->before, s->after, s->node->ci.id, e);
+		rc = diff_boundary(s->before, s->after, snapshot_commit(s->after)->id, e);
 	if (!rc)
 		rc = diff_commit(s, f, out, e);
-	return rc && e && e->code == ERR_HISTORY_RECLAIMED && commit ? change_gap(commit, e) : rc;
+	return commit ? or_gap(rc, commit, e) : rc;
 }
 
 static int no_parent(const char *id, struct err *e)
@@ -190,7 +195,7 @@ int graph_commit_changes(struct graph *g, const char *id, const struct change_fi
 	if (!rc)
 		rc = find_position(&d, &after, &next, e);
 	if (!rc)
-		page_json(g, f, &d, &s.node->ci, next, l, out);
+		page_json(g, f, &d, snapshot_commit(s.after), next, l, out);
 	diff_clear(&d);
 	commit_step_clear(&s);
 	if (b)
@@ -201,31 +206,6 @@ int graph_commit_changes(struct graph *g, const char *id, const struct change_fi
 
 /* --- two states --------------------------------------------------------------------------------------------------------- */
 
-/* The snapshot of a commit under the schema in force at it. */
-static int snapshot_then(struct graph *g, const char *id, struct snapshot **out, struct err *e)
-{
-	struct commit_step s = { 0 };
-	struct commit_info ci = { 0 };
-	struct branch *b = NULL;
-	int rc = history_find(g, id, &b, &ci, e);
-
-	*out = NULL;
-	/* genesis is the first parent of the commit behind it */
-	if (!rc && ci.version == 1)
-		rc = commit_step_to(&s, b, 2, 2, e);
-	else if (!rc)
-		rc = commit_step_to(&s, b, ci.version, ci.version, e);
-	if (!rc)
-		*out = snapshot_get(ci.version == 1 ? s.before : s.after);
-	if (rc && e && e->code == ERR_HISTORY_RECLAIMED)
-		rc = change_gap(id, e);
-	commit_step_clear(&s);
-	if (b)
-		branch_put(b);
-	commit_info_clear(&ci);
-	return rc;
-}
-
 int graph_diff(struct graph *g, const char *from_commit, const char *to_commit, const struct change_filter *f,
 	       struct strbuf *out, struct err *e)
 {
@@ -233,14 +213,14 @@ int graph_diff(struct graph *g, const char *from_commit, const char *to_commit, 
 	struct snapshot *before = NULL, *after = NULL;
 	struct diff d = { 0 };
 	size_t next = 0;
-	int rc = snapshot_then(g, from_commit, &before, e);
+	int rc = or_gap(history_snapshot(g, from_commit, &before, e), from_commit, e);
 
 	if (!rc)
-		rc = snapshot_then(g, to_commit, &after, e);
+		rc = or_gap(history_snapshot(g, to_commit, &after, e), to_commit, e);
 	if (!rc)
 		rc = diff_boundary(before, after, to_commit, e);
-	if (!rc)
-		rc = diff_snapshots(before, after, f, &d, e);
+	if (!rc) /* what a hard drop took it took from the older states */
+		rc = or_gap(diff_snapshots(before, after, f, &d, e), before->n_hidden ? from_commit : to_commit, e);
 	if (!rc) {
 		sb_addz(out, "{\"changes\":[");
 		changes_pack(&d, &next, &budget, out);

@@ -144,6 +144,19 @@ static void consider(struct diff *d, const struct change_filter *f, const struct
 	d->v[d->n++] = c;
 }
 
+static int check_side(const struct snapshot *s, const struct type *t, struct err *e)
+{
+	return t && snapshot_table(s, t) ? snapshot_type_check(s, t, e) : 0;
+}
+
+/* ERR_HISTORY_RECLAIMED: a hard drop took this type's older states. */
+static int check_pair(const struct diff *d, const struct pair *p, struct err *e)
+{
+	int rc = check_side(d->before, p->was, e);
+
+	return rc ? rc : check_side(d->after, p->is, e);
+}
+
 /* Every row of one side. */
 static void consider_all(struct diff *d, const struct change_filter *f, const struct pair *p, const struct snapshot *s,
 			 const struct type *t)
@@ -205,14 +218,6 @@ static int consider_runs(struct diff *d, const struct change_filter *f, const st
 	return 0;
 }
 
-/* ERR_HISTORY_RECLAIMED: a hard drop took this type's older states. */
-static int check_pair(const struct diff *d, const struct pair *p, struct err *e)
-{
-	int rc = p->was ? snapshot_type_check(d->before, p->was, e) : 0;
-
-	return rc || !p->is ? rc : snapshot_type_check(d->after, p->is, e);
-}
-
 /* One type of the commit: the ids it wrote and deleted. The cursor moves behind it. */
 static int consider_type(struct diff *d, const struct change_filter *f, struct dec *types, struct arena *a,
 			 struct err *e)
@@ -257,9 +262,12 @@ static int consider_type(struct diff *d, const struct change_filter *f, struct d
 int diff_commit(const struct commit_step *s, const struct change_filter *f, struct diff *out, struct err *e)
 {
 	struct arena scratch = ARENA_INIT;
-	struct dec types = s->node->types;
+	struct dec types;
 	int rc = 0;
 
+	if (!s->node)
+		return diff_snapshots(s->before, s->after, f, out, e);
+	types = s->node->types;
 	*out = (struct diff){ .before = s->before, .after = s->after };
 	for (size_t i = 0; !rc && i < s->node->n_types; i++) {
 		rc = consider_type(out, f, &types, &scratch, e);
@@ -269,27 +277,39 @@ int diff_commit(const struct commit_step *s, const struct change_filter *f, stru
 	return rc ? rc : finish(out, e);
 }
 
+static int consider_pair(struct diff *d, const struct change_filter *f, const struct pair *p, struct err *e)
+{
+	int rc;
+
+	if (!wants_pair(f, p))
+		return 0;
+	rc = check_pair(d, p, e);
+	if (rc)
+		return rc;
+	consider_all(d, f, p, d->after, p->is);
+	consider_all(d, f, p, d->before, p->was);
+	return 0;
+}
+
 int diff_snapshots(struct snapshot *before, struct snapshot *after, const struct change_filter *f, struct diff *out,
 		   struct err *e)
 {
 	const struct catalog *old = snapshot_catalog(before), *now = snapshot_catalog(after);
+	int rc = 0;
 
 	*out = (struct diff){ .before = before, .after = after };
-	for (uint32_t i = 0; i < now->n_types; i++) {
+	for (uint32_t i = 0; i < now->n_types && !rc; i++) {
 		struct pair p = pair_of(out, now->types[i].type_id, now->types[i].incarnation);
 
-		if (!wants_pair(f, &p))
-			continue;
-		consider_all(out, f, &p, after, p.is);
-		consider_all(out, f, &p, before, p.was);
+		rc = consider_pair(out, f, &p, e);
 	}
-	for (uint32_t i = 0; i < old->n_types; i++) {
+	for (uint32_t i = 0; i < old->n_types && !rc; i++) {
 		struct pair p = pair_of(out, old->types[i].type_id, old->types[i].incarnation);
 
-		if (!p.is && wants_pair(f, &p))
-			consider_all(out, f, &p, before, p.was);
+		if (!p.is)
+			rc = consider_pair(out, f, &p, e);
 	}
-	return finish(out, e);
+	return rc ? rc : finish(out, e);
 }
 
 void diff_clear(struct diff *d)

@@ -6,6 +6,9 @@
 
 #include "engine/branch/changes.h"
 
+#define OFF_CHAIN "change feed cursor names a commit outside this branch's first-parent chain"
+#define START_OFF_CHAIN "start commit is not on this branch's first-parent chain"
+
 struct poll {
 	struct graph *g;
 	struct branch *b;
@@ -34,30 +37,29 @@ static void commit_at(struct token_commit *out, const struct commit_info *c)
 
 /*
  * Is @c on the branch's chain, at its version? A commit is known by the one behind it, whose parent it is. State that is gone
- * cannot tell; it is found missing when the feed comes to it.
+ * cannot tell; it is found missing when the feed comes to it. Rejected with @otherwise when it is not.
  */
-static bool on_chain(struct poll *p, const struct token_commit *c, const struct token_commit *head)
+static int check_chain(struct poll *p, const struct token_commit *c, const struct token_commit *head,
+		       const char *otherwise, struct err *e)
 {
 	struct commit_step s = { 0 };
 	struct err why = ERR_INIT;
-	bool same;
+	bool same = c->version == head->version && !strcmp(c->id, head->id);
+	int rc = 0;
 
-	if (!c->version || c->version > head->version)
-		return false;
-	if (c->version == head->version)
-		return !strcmp(c->id, head->id);
-	same = commit_step_to(&s, p->b, c->version + 1, head->version, &why) ? why.code == ERR_HISTORY_RECLAIMED
-									     : !strcmp(s.node->ci.parent, c->id);
-	/* the walk begins there */
-	commit_step_clear(&p->step);
-	p->step = s;
+	if (c->version && c->version < head->version) {
+		rc = commit_step_to(&s, p->b, c->version + 1, head->version, &why);
+		same = rc ? why.code == ERR_HISTORY_RECLAIMED : !strcmp(snapshot_commit(s.after)->parent, c->id);
+		/* the walk begins there */
+		commit_step_clear(&p->step);
+		p->step = s;
+	}
+	if (rc && !same)
+		err_move(e, &why);
+	else
+		rc = same ? 0 : token_reject(e, "%s", otherwise);
 	err_clear(&why);
-	return same;
-}
-
-static int off_chain(struct err *e)
-{
-	return token_reject(e, "change feed cursor names a commit outside this branch's first-parent chain");
+	return rc;
 }
 
 static int at_cursor(struct poll *p, struct err *e)
@@ -67,8 +69,8 @@ static int at_cursor(struct poll *p, struct err *e)
 
 	if (!rc)
 		rc = token_check_feed(&t, &p->bound, e);
-	if (!rc && !on_chain(p, &t.commit, &p->cut))
-		rc = off_chain(e);
+	if (!rc)
+		rc = check_chain(p, &t.commit, &p->cut, OFF_CHAIN, e);
 	p->done = t.commit;
 	return rc;
 }
@@ -81,8 +83,10 @@ static int at_page(struct poll *p, struct err *e)
 
 	if (!rc)
 		rc = token_check_feed(&t, &p->bound, e);
-	if (!rc && !(on_chain(p, &t.cut, &head) && on_chain(p, &t.commit, &t.cut)))
-		rc = off_chain(e);
+	if (!rc)
+		rc = check_chain(p, &t.cut, &head, OFF_CHAIN, e);
+	if (!rc)
+		rc = check_chain(p, &t.commit, &t.cut, OFF_CHAIN, e);
 	if (rc)
 		return rc;
 	p->cut = t.cut;
@@ -107,9 +111,7 @@ static int at_commit(struct poll *p, const char *id, struct err *e)
 	if (!rc)
 		commit_at(&p->done, &ci);
 	commit_info_clear(&ci);
-	if (rc || !on_chain(p, &p->done, &p->cut))
-		return token_reject(e, "start commit is not on this branch's first-parent chain");
-	return 0;
+	return rc ? token_reject(e, START_OFF_CHAIN) : check_chain(p, &p->done, &p->cut, START_OFF_CHAIN, e);
 }
 
 static int at_start(struct poll *p, const char *start, struct err *e)
@@ -159,7 +161,7 @@ static int tell(struct poll *p, const struct diff *d, struct err *e)
 		return 1;
 	}
 	sb_addz(&p->blocks, p->blocks.n ? ",{\"cause\":" : "{\"cause\":");
-	change_cause_json(&p->step.node->ci, &p->blocks);
+	change_cause_json(snapshot_commit(p->step.after), &p->blocks);
 	sb_addz(&p->blocks, ",\"changes\":[");
 	sb_adds(&p->blocks, sb_str(&changes));
 	sb_addz(&p->blocks, "]}");
@@ -171,7 +173,7 @@ static int tell(struct poll *p, const struct diff *d, struct err *e)
 		return 1;
 	}
 	p->within = (struct token_entity){ 0 };
-	commit_at(&p->done, &p->step.node->ci);
+	commit_at(&p->done, snapshot_commit(p->step.after));
 	return 0;
 }
 

@@ -224,13 +224,16 @@ int history_find(struct graph *g, const char *id, struct branch **b, struct comm
  */
 int history_merge_base(struct graph *g, const char *id, struct snapshot **out, struct err *e);
 
+/* The state of a commit under the schema in force at it (graph_snapshot: under the newest). */
+int history_snapshot(struct graph *g, const char *id, struct snapshot **out, struct err *e);
 /* The commit of a version on the chain of @b, also when its state is gone (commit_info_clear). */
 int history_commit(struct branch *b, uint64_t version, struct commit_info *ci, struct err *e);
 
 struct commit_step { /* a commit and its first parent, each under the schema then in force */
 	struct snapshot *before, *after;
-	const struct commit_node *node; /* lives as long as @after */
-	struct type_floor *floors;	/* private */
+	const struct commit_node
+		*node; /* what it changed; lives as long as @after. NULL: its record is gone, the states are not */
+	struct type_floor *floors; /* private */
 	size_t n_floors;
 };
 /*

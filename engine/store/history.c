@@ -444,6 +444,7 @@ static struct snapshot *under_schema(struct state *st, uint64_t version, struct 
 	return s;
 }
 
+/* @cat NULL: under the schema in force at @version. */
 static int snapshot_of_past(struct branch *b, uint64_t version, struct catalog *cat, struct snapshot **out,
 			    struct err *e)
 {
@@ -454,7 +455,7 @@ static int snapshot_of_past(struct branch *b, uint64_t version, struct catalog *
 	if (!past_covers(p, b, version, version))
 		rc = past_load(p, b, version, version, e);
 	if (!rc) {
-		*out = under_schema(p->st, version, cat);
+		*out = under_schema(p->st, version, cat ? cat : state_catalog(p->st, version));
 		if (!*out)
 			rc = err_set(e, ERR_HISTORY_RECLAIMED,
 				     "the state of branch '%s' at version %llu is no longer stored", b->name,
@@ -478,21 +479,41 @@ static int check_kept(struct branch *b, uint64_t version, const char *commit_id,
 	return rc;
 }
 
-/* A state older than @head, under the schema of @head. */
-static int snapshot_before(struct branch *b, const struct snapshot *head, uint64_t version, struct snapshot **out,
-			   struct err *e)
+/* A state could not be read, with @rc and @e. A cleanup may have removed it since it was asked for; then that is the reason. */
+static int why_unreadable(struct branch *b, uint64_t version, const char *commit_id, int rc, struct err *e)
+{
+	struct err removed = ERR_INIT;
+	int said = check_kept(b, version, commit_id, NULL, &removed);
+
+	if (said && removed.code == ERR_HISTORY_RECLAIMED) {
+		err_move(e, &removed);
+		rc = said;
+	}
+	err_clear(&removed);
+	return rc;
+}
+
+enum schema { OF_HEAD, OF_COMMIT }; /* to read a state under */
+
+/* A state older than @head. */
+static int snapshot_before(struct branch *b, const struct snapshot *head, uint64_t version, const char *commit_id,
+			   enum schema schema, struct snapshot **out, struct err *e)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&b->lock);
-	*out = state_at(head->st, version, head->bind);
+	if (schema == OF_HEAD)
+		*out = state_at(head->st, version, head->bind);
+	else
+		*out = under_schema(head->st, version, state_catalog(head->st, version));
 	pthread_mutex_unlock(&b->lock);
 	if (!*out)
-		rc = snapshot_of_past(b, version, head->bind->cat, out, e);
-	return rc;
+		rc = snapshot_of_past(b, version, schema == OF_HEAD ? head->bind->cat : NULL, out, e);
+	return rc ? why_unreadable(b, version, commit_id, rc, e) : 0;
 }
 
-static int snapshot_at(struct branch *b, uint64_t version, const char *commit_id, struct snapshot **out, struct err *e)
+static int snapshot_at(struct branch *b, uint64_t version, const char *commit_id, enum schema schema,
+		       struct snapshot **out, struct err *e)
 {
 	struct retention r = { 0 };
 	struct snapshot *head;
@@ -506,7 +527,7 @@ static int snapshot_at(struct branch *b, uint64_t version, const char *commit_id
 	}
 	rc = check_kept(b, version, commit_id, &r, e);
 	if (!rc)
-		rc = snapshot_before(b, head, version, out, e);
+		rc = snapshot_before(b, head, version, commit_id, schema, out, e);
 	if (!rc)
 		retention_hide(*out, &r);
 	retention_clear(&r);
@@ -596,15 +617,28 @@ static int check_step(struct commit_step *s, struct branch *b, uint64_t version,
 	return rc;
 }
 
-int commit_step_to(struct commit_step *s, struct branch *b, uint64_t version, uint64_t ahead, struct err *e)
+/* Two states that are kept each for itself, with no record between them. */
+static int step_apart(struct commit_step *s, struct branch *b, uint64_t version, struct err *e)
+{
+	int rc;
+
+	leave_step(s);
+	rc = snapshot_at(b, version - 1, NULL, OF_COMMIT, &s->before, e);
+	if (!rc)
+		rc = snapshot_at(b, version, NULL, OF_COMMIT, &s->after, e);
+	if (rc)
+		leave_step(s);
+	return rc;
+}
+
+/* By the record of the commit. */
+static int step_by_record(struct commit_step *s, struct branch *b, uint64_t version, uint64_t ahead, struct err *e)
 {
 	struct snapshot *head;
-	int rc = check_step(s, b, version, e);
 	struct retention r;
+	int rc = branch_snapshot(b, &head, e);
 	bool here;
 
-	if (!rc)
-		rc = branch_snapshot(b, &head, e);
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&b->lock);
@@ -624,7 +658,25 @@ int commit_step_to(struct commit_step *s, struct branch *b, uint64_t version, ui
 	return 0;
 }
 
-static int snapshot_of_commit(struct graph *g, const char *id, struct snapshot **out, struct err *e)
+int commit_step_to(struct commit_step *s, struct branch *b, uint64_t version, uint64_t ahead, struct err *e)
+{
+	struct err own = ERR_INIT;
+	int rc = check_step(s, b, version, e);
+
+	if (rc)
+		return rc;
+	rc = step_by_record(s, b, version, ahead, &own);
+	if (rc && own.code != ERR_HISTORY_RECLAIMED)
+		rc = why_unreadable(b, version - 1, NULL, why_unreadable(b, version, NULL, rc, &own), &own);
+	if (rc && own.code == ERR_HISTORY_RECLAIMED)
+		rc = step_apart(s, b, version, e);
+	else if (rc)
+		err_move(e, &own);
+	err_clear(&own);
+	return rc;
+}
+
+static int snapshot_of_commit(struct graph *g, const char *id, enum schema schema, struct snapshot **out, struct err *e)
 {
 	struct commit_info ci;
 	struct branch *b;
@@ -632,23 +684,9 @@ static int snapshot_of_commit(struct graph *g, const char *id, struct snapshot *
 
 	if (rc)
 		return rc;
-	rc = snapshot_at(b, ci.version, ci.id, out, e);
+	rc = snapshot_at(b, ci.version, ci.id, schema, out, e);
 	branch_put(b);
 	commit_info_clear(&ci);
-	return rc;
-}
-
-/* A state could not be read, with @rc and @e: when it is said to be removed, that is the reason. */
-static int why_unreadable(struct branch *b, const struct commit_info *ci, int rc, struct err *e)
-{
-	struct err removed = ERR_INIT;
-	int said = check_kept(b, ci->version, ci->id, NULL, &removed);
-
-	if (said && removed.code == ERR_HISTORY_RECLAIMED) {
-		err_move(e, &removed);
-		rc = said;
-	}
-	err_clear(&removed);
 	return rc;
 }
 
@@ -663,10 +701,8 @@ static int read_unchecked(struct branch *b, const struct commit_info *ci, struct
 	if (!rc)
 		rc = branch_snapshot_exact(b, &head, e);
 	if (!rc) {
-		rc = snapshot_before(b, head, ci->version, out, e);
+		rc = snapshot_before(b, head, ci->version, ci->id, OF_HEAD, out, e);
 		snapshot_put(head);
-		if (rc)
-			rc = why_unreadable(b, ci, rc, e);
 	}
 	if (!rc)
 		retention_hide(*out, &r);
@@ -688,6 +724,11 @@ int history_merge_base(struct graph *g, const char *id, struct snapshot **out, s
 	return rc;
 }
 
+int history_snapshot(struct graph *g, const char *id, struct snapshot **out, struct err *e)
+{
+	return snapshot_of_commit(g, id, OF_COMMIT, out, e);
+}
+
 int graph_snapshot(struct graph *g, const char *branch, const char *commit_id, struct snapshot **out, struct err *e)
 {
 	struct branch *b;
@@ -696,7 +737,7 @@ int graph_snapshot(struct graph *g, const char *branch, const char *commit_id, s
 	if (branch && commit_id)
 		return err_set(e, ERR_BAD_REQUEST, "give either a branch or a snapshot, not both");
 	if (commit_id)
-		return snapshot_of_commit(g, commit_id, out, e);
+		return snapshot_of_commit(g, commit_id, OF_HEAD, out, e);
 	rc = branch_open(g, branch, &b, e);
 	if (rc)
 		return rc;
@@ -719,7 +760,7 @@ int graph_snapshot_version(struct graph *g, const char *branch, uint64_t version
 			rc = err_set(e, ERR_NOT_FOUND, "version %llu not found on branch '%s'",
 				     (unsigned long long)version, b->name);
 		else
-			rc = snapshot_at(b, version, NULL, out, e);
+			rc = snapshot_at(b, version, NULL, OF_HEAD, out, e);
 		snapshot_put(head);
 	}
 	branch_put(b);

@@ -5,6 +5,7 @@
 
 #include <omnigraph/mem.h>
 
+#include "changes.h"
 #include "check.h"
 
 #define BRANCHES 16
@@ -306,6 +307,7 @@ static void check_undisturbed(struct world *w, const struct op *o, bool existed)
 		must(w, o, existed && !has_descendant(&w->model, o->branch));
 		break;
 	case OP_READ:
+	case OP_FEED:
 	case OP_OPTIMIZE:
 	case OP_CHECKPOINT:
 	case OP_CLEANUP:
@@ -315,6 +317,11 @@ static void check_undisturbed(struct world *w, const struct op *o, bool existed)
 		if (!o->seen)
 			check_unseen_write(w, o);
 	}
+}
+
+static bool is_read(enum op_kind k)
+{
+	return k == OP_READ || k == OP_FEED;
 }
 
 static bool is_maintenance(enum op_kind k)
@@ -330,13 +337,15 @@ static bool is_a_lost_race(const struct world *w, const struct op *o)
 		return w->ops[0].kind == OP_DROP_BRANCH;
 	case ERR_CONFLICT:
 	case ERR_RETRYABLE_CONFLICT:
-		return o->kind != OP_READ;
+		return !is_read(o->kind);
 	case ERR_READ_SET_CHANGED:
 	case ERR_KEY_CONFLICT:
 	case ERR_BAD_REQUEST:
 	case ERR_MERGE_CONFLICTS:
 	case ERR_TYPE:
-		return o->kind != OP_READ && !is_maintenance(o->kind);
+		return !is_read(o->kind) && !is_maintenance(o->kind);
+	case ERR_CHANGE_FEED_GAP:
+		return o->kind == OP_FEED && had_cleanup(w);
 	default:
 		return lost_its_base(w, o);
 	}
@@ -430,20 +439,25 @@ static void check_past(struct world *w, struct graph *g, const char *who)
 	check_state(w, g, who, NULL, &w->model.commits[b->chain[roll(w, b->n)]]);
 }
 
+static void check_process(struct world *w, struct graph *g, const char *who)
+{
+	check_heads(w, g, who);
+	check_past(w, g, who);
+	if (!w->failure[0] && chance(w, 30))
+		check_changes(w, g, who);
+}
+
 static void check_states(struct look *l)
 {
 	struct world *w = l->w;
 
-	check_heads(w, l->g, "a new process");
-	check_past(w, l->g, "a new process");
+	check_process(w, l->g, "a new process");
 	for (size_t i = 0; i < N_PROCESSES && !w->failure[0]; i++) {
 		char who[32];
 
 		snprintf(who, sizeof(who), "process %zu", i);
-		if (w->process[i].g && chance(w, 30)) {
-			check_heads(w, w->process[i].g, who);
-			check_past(w, w->process[i].g, who);
-		}
+		if (w->process[i].g && chance(w, 30))
+			check_process(w, w->process[i].g, who);
 	}
 }
 

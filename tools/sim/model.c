@@ -8,8 +8,8 @@
 #include "model.h"
 
 static const char *const kind_names[N_KINDS] = { "Knows", "Lives", "City", "Person", "Tag" };
-static const char *const op_names[N_OPS] = { "load",	"update", "delete",	 "read",  "optimize", "checkpoint",
-					     "cleanup", "branch", "drop branch", "merge", "schema" };
+static const char *const op_names[N_OPS] = { "load",	   "update",  "delete", "read",	       "feed",	"optimize",
+					     "checkpoint", "cleanup", "branch", "drop branch", "merge", "schema" };
 
 const char *kind_name(enum kind k)
 {
@@ -445,15 +445,11 @@ static void add_value(struct strbuf *out, const char *name, int v)
 		sb_addf(out, ",\"%s\":null", name);
 }
 
-static void export_row(const struct mrow *r, const struct mschema *schema, struct strbuf *out)
+/* Each property with a comma before it, ascending by name. */
+static void add_properties(const struct mrow *r, const struct mschema *schema, struct strbuf *out)
 {
 	bool extra = incarnation_of(schema, r->kind) && r->kind != TAG;
 
-	if (r->kind <= LIVES)
-		sb_addf(out, "{\"edge\":\"%s\",\"from\":\"%s\",\"to\":\"%s\",\"data\":{\"id\":\"%s\"",
-			kind_name(r->kind), r->src, r->dst, r->id);
-	else
-		sb_addf(out, "{\"type\":\"%s\",\"data\":{\"id\":\"%s\"", kind_name(r->kind), r->id);
 	if (r->kind == PERSON)
 		add_value(out, "age", r->fixed);
 	if (r->kind == KNOWS && extra)
@@ -466,6 +462,16 @@ static void export_row(const struct mrow *r, const struct mschema *schema, struc
 		add_value(out, "w", r->fixed);
 	if (r->kind > LIVES && extra)
 		add_value(out, r->kind == PERSON ? "rank" : "pop", extra_under(r, schema));
+}
+
+static void export_row(const struct mrow *r, const struct mschema *schema, struct strbuf *out)
+{
+	if (r->kind <= LIVES)
+		sb_addf(out, "{\"edge\":\"%s\",\"from\":\"%s\",\"to\":\"%s\",\"data\":{\"id\":\"%s\"",
+			kind_name(r->kind), r->src, r->dst, r->id);
+	else
+		sb_addf(out, "{\"type\":\"%s\",\"data\":{\"id\":\"%s\"", kind_name(r->kind), r->id);
+	add_properties(r, schema, out);
 	sb_addf(out, "}}\n");
 }
 
@@ -481,6 +487,75 @@ void mstate_export(const struct mstate *s, const struct mschema *schema, struct 
 			export_row(&s->rows[i], schema, out);
 	}
 }
+
+/* --- changes (spec/engine.md 13.1) --------------------------------------------------------------------- */
+
+static void add_image(struct strbuf *out, const char *name, const struct mrow *r, const struct mschema *schema)
+{
+	struct strbuf p = STRBUF_INIT;
+
+	if (!r)
+		return;
+	add_properties(r, schema, &p);
+	sb_addf(out, ",\"%s\":{\"properties\":{%s}", name, p.n ? p.s + 1 : "");
+	if (r->kind <= LIVES)
+		sb_addf(out, ",\"endpoints\":{\"from\":\"%s\",\"to\":\"%s\"}", r->src, r->dst);
+	sb_addz(out, "}");
+	sb_free(&p);
+}
+
+static void add_change(struct strbuf *out, const struct mstate *before, const struct mstate *after,
+		       const struct mrow *was, const struct mrow *is)
+{
+	const struct mrow *r = is ? is : was;
+
+	if (was && is && row_same(was, is, &after->schema))
+		return;
+	sb_addf(out, "{\"kind\":\"%s\",\"type\":\"%s\",\"id\":\"%s\",\"op\":\"%s\"", r->kind <= LIVES ? "edge" : "node",
+		kind_name(r->kind), r->id,
+		!was  ? "insert"
+		: !is ? "delete"
+		      : "update");
+	add_image(out, "before", was, &before->schema);
+	add_image(out, "after", is, &after->schema);
+	sb_addz(out, "}\n");
+}
+
+void mstate_changes(const struct mstate *before, const struct mstate *after, struct strbuf *out)
+{
+	size_t i = 0, k = 0;
+
+	while (i < before->n || k < after->n) {
+		const struct mrow *was = i < before->n ? &before->rows[i] : NULL;
+		const struct mrow *is = k < after->n ? &after->rows[k] : NULL;
+		int order = !was ? 1 : !is ? -1 : row_cmp(was, is->kind, is->id);
+
+		add_change(out, before, after, order <= 0 ? was : NULL, order >= 0 ? is : NULL);
+		i += order <= 0;
+		k += order >= 0;
+	}
+}
+
+static bool holds(const struct mstate *s, enum kind k)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->rows[i].kind == k)
+			return true;
+	}
+	return false;
+}
+
+bool mstate_boundary(const struct mstate *before, const struct mstate *after)
+{
+	for (enum kind k = 0; k < N_KINDS; k++) {
+		if (incarnation_of(&before->schema, k) != incarnation_of(&after->schema, k) &&
+		    (holds(before, k) || holds(after, k)))
+			return true;
+	}
+	return false;
+}
+
+/* --- schemas and loads ---------------------------------------------------------------------------------- */
 
 void schema_text(const struct mschema *s, struct strbuf *out)
 {

@@ -64,6 +64,7 @@ enum op_kind {
 	OP_UPDATE,
 	OP_DELETE,
 	OP_READ,
+	OP_FEED,
 	OP_OPTIMIZE,
 	OP_CHECKPOINT,
 	OP_CLEANUP,
@@ -124,6 +125,11 @@ const struct mrow *mstate_find(const struct mstate *s, enum kind kind, const cha
 /* The export of @s read under @schema, without the tags if they are others than its. */
 void mstate_export(const struct mstate *s, const struct mschema *schema, struct strbuf *out);
 bool has_tags(const struct mstate *s, const struct mschema *schema);
+
+/* The changes from one state to another, a line of JSON each; the type is its name. */
+void mstate_changes(const struct mstate *before, const struct mstate *after, struct strbuf *out);
+/* Do they differ in the shape of a type that has rows, so that changes cannot be told? */
+bool mstate_boundary(const struct mstate *before, const struct mstate *after);
 
 void schema_text(const struct mschema *s, struct strbuf *out);
 /* The rows of a load as NDJSON. */

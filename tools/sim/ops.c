@@ -6,6 +6,7 @@
 #include <omnigraph/mem.h>
 #include <omnigraph/query.h>
 
+#include "changes.h"
 #include "ops.h"
 
 #define PEOPLE 6
@@ -281,6 +282,22 @@ static int run_read(struct world *w, struct graph *g, const struct op *o, struct
 	return rc;
 }
 
+/* What is told of what the model knows must be right, whatever else goes on. */
+static int run_feed(struct world *w, struct graph *g, const struct op *o, struct err *e)
+{
+	const struct mbranch *b = model_branch(&w->model, o->branch);
+	char who[32];
+	size_t at = 0;
+	int rc;
+
+	snprintf(who, sizeof(who), "op%u", o->number);
+	rc = follow_feed(w, g, who, b, &at, e);
+	if (!rc || !feed_may_stop(w, b, at, e))
+		return rc;
+	err_clear(e);
+	return 0;
+}
+
 static int run_optimize(struct graph *g, struct err *e)
 {
 	struct optimize_result res;
@@ -351,6 +368,8 @@ static int run(struct world *w, struct graph *g, struct op *o, struct err *e)
 		return run_mutation(g, o, e);
 	case OP_READ:
 		return run_read(w, g, o, e);
+	case OP_FEED:
+		return run_feed(w, g, o, e);
 	case OP_OPTIMIZE:
 		return run_optimize(g, e);
 	case OP_CHECKPOINT:
@@ -411,8 +430,8 @@ static struct process *pick_process(struct world *w, unsigned not, unsigned *whi
 
 void op_nested(struct world *w)
 {
-	static const enum op_kind kinds[] = { OP_LOAD, OP_LOAD,	    OP_LOAD,	   OP_UPDATE, OP_DELETE,
-					      OP_READ, OP_OPTIMIZE, OP_CHECKPOINT, OP_CLEANUP };
+	static const enum op_kind kinds[] = { OP_LOAD, OP_LOAD, OP_LOAD,     OP_UPDATE,	    OP_DELETE,
+					      OP_READ, OP_FEED, OP_OPTIMIZE, OP_CHECKPOINT, OP_CLEANUP };
 	unsigned which;
 	struct process *p = pick_process(w, w->ops[0].process, &which);
 	struct op *o;
@@ -474,7 +493,7 @@ void op_step(struct world *w)
 	static const enum op_kind kinds[] = { OP_LOAD,	     OP_LOAD,	 OP_LOAD,	 OP_LOAD,   OP_UPDATE,
 					      OP_UPDATE,     OP_DELETE,	 OP_DELETE,	 OP_READ,   OP_OPTIMIZE,
 					      OP_CHECKPOINT, OP_CLEANUP, OP_BRANCH,	 OP_BRANCH, OP_MERGE,
-					      OP_MERGE,	     OP_MERGE,	 OP_DROP_BRANCH, OP_SCHEMA };
+					      OP_MERGE,	     OP_MERGE,	 OP_DROP_BRANCH, OP_SCHEMA, OP_FEED };
 	unsigned which;
 	struct process *p = pick_process(w, N_PROCESSES, &which);
 	struct op *o;

@@ -120,6 +120,21 @@ static void bytes_pack_pages(void)
 	rig_close(&r);
 }
 
+static void nothing_behind_genesis(void)
+{
+	struct strbuf out = STRBUF_INIT;
+	struct snapshot *s = NULL;
+	struct rig r;
+
+	rig_open(&r);
+	CHECK_OK(graph_snapshot(r.g, NULL, NULL, &s, ep));
+	CHECK_OK(graph_diff(r.g, snapshot_commit(s)->id, snapshot_commit(s)->id, &all, &out, ep));
+	CHECK_STR(out.s, "{\"changes\":[]}");
+	snapshot_put(s);
+	sb_free(&out);
+	rig_close(&r);
+}
+
 static void limits(void)
 {
 	static const struct {
@@ -212,4 +227,5 @@ CHECK_MAIN("engine/branch changes",
 	   { "ENG-64 ENG-65 a change above the byte target is alone on its page", bytes_pack_pages },
 	   { "ENG-77 the limits of changes, bytes and commits of a page", limits },
 	   { "ENG-62 the net difference of two commits, either way", net_difference },
+	   { "ENG-62 genesis differs from itself in nothing, though nothing is behind it", nothing_behind_genesis },
 	   { "ENG-64 commits before a checkpoint are told like those behind it", behind_checkpoints }, )

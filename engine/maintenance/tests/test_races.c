@@ -3,6 +3,8 @@
  * Every interleaving of one operation inside another of a second process, at each call of the store, and every call failing or being
  * the last. What the simulation (tools/sim) found by chance is tried here one by one.
  */
+#include <omnigraph/changes.h>
+
 #include "fs/sim.h"
 #include "maint_test.h"
 
@@ -219,6 +221,99 @@ static void deaths(void)
 	each_call(checkpoint, true);
 }
 
+/* The feed of main from the first commit on, appended. */
+static int feed_text(struct graph *g, struct strbuf *out, struct err *e)
+{
+	static const struct change_filter all = { 0 };
+	struct change_limits limits = CHANGE_LIMITS_DEFAULT;
+	struct change_position at = { .start = NULL };
+	struct commits cs = { .n = 0 };
+	char start[64];
+	int rc = graph_commits(g, NULL, on_commit, &cs, e);
+
+	if (rc)
+		return rc;
+	snprintf(start, sizeof(start), "after:%s", cs.id[cs.n - 1]);
+	at.start = start;
+	return graph_changes(g, NULL, &all, &at, &limits, out, e);
+}
+
+static enum err_code feed_code(struct graph *g)
+{
+	struct strbuf out = STRBUF_INIT;
+	struct err e = ERR_INIT;
+	enum err_code code;
+
+	feed_text(g, &out, &e);
+	code = e.code;
+	sb_free(&out);
+	err_clear(&e);
+	return code;
+}
+
+static void feed_beside_cleanup(void)
+{
+	bool more = true;
+
+	for (uint64_t at = 1; more && at < 500; at++) {
+		struct world w;
+		enum err_code code;
+
+		world_open(&w, cleanup_1, false);
+		w.at = at;
+		code = feed_code(w.g[0]);
+		more = w.acted;
+		CHECK(code == ERR_NONE || code == ERR_CHANGE_FEED_GAP);
+		world_close(&w);
+	}
+	CHECK(!more);
+}
+
+/* A consumer that is told its position is wrong starts over. */
+static void feed_with_errors(void)
+{
+	bool failed = true;
+
+	for (uint64_t n = 1; failed && n < 500; n++) {
+		struct sim_faults f = { .fail_at = n };
+		enum err_code code;
+		struct world w;
+		uint64_t before;
+
+		world_open(&w, NULL, false);
+		before = sim_calls(w.sim);
+		sim_arm(w.s[0], &f);
+		code = feed_code(w.g[0]);
+		failed = sim_calls(w.sim) - before >= n;
+		CHECK(code == ERR_NONE || code == ERR_STORAGE);
+		sim_arm(w.s[0], NULL);
+		CHECK_INT(feed_code(w.g[0]), ERR_NONE);
+		world_close(&w);
+	}
+	CHECK(!failed);
+}
+
+/* Of main the newest two commits are kept, and for the branch the older two, whose records are gone. */
+static void feed_between_points(void)
+{
+	struct strbuf before = STRBUF_INIT, after = STRBUF_INIT;
+	struct rig r;
+
+	rig_open(&r);
+	WRITE(r.g, NULL, PERSON("a", 1), PERSON("b", 1), KNOWS("k", "a", "b"));
+	CHECK_OK(graph_branch_create(r.g, "b", NULL, NULL, ep));
+	WRITE(r.g, NULL, PERSON("a", 2), DEL_KNOWS("k"), DEL_PERSON("b"));
+	WRITE(r.g, NULL, PERSON("c", 3));
+	CHECK_OK(feed_text(r.g, &before, ep));
+	CHECK_OK(keep_n(r.g, 2, ep));
+	rig_reopen(&r);
+	CHECK_OK(feed_text(r.g, &after, ep));
+	CHECK_STR(after.s, before.s);
+	sb_free(&before);
+	sb_free(&after);
+	rig_close(&r);
+}
+
 /* What a cleanup kept for a branch that is gone by now is among the newest commits of main. */
 static void points_stay(void)
 {
@@ -244,4 +339,7 @@ CHECK_MAIN("engine/maintenance races",
 	   { "ENG-71 ENG-73 a checkpoint, optimize or cleanup at any moment of another", others_inside_cleanup },
 	   { "ENG-73 a call of the store that fails loses nothing", errors },
 	   { "ENG-71 ENG-73 death at any call of the store loses nothing", deaths },
+	   { "ENG-69 a feed beside a cleanup tells all or says that it has a gap", feed_beside_cleanup },
+	   { "ENG-68 a call of the store that fails does not make a position wrong", feed_with_errors },
+	   { "ENG-62 ENG-73 a commit is told as long as its state and its parent's are kept", feed_between_points },
 	   { "ENG-73 what is among the newest commits stays, though it was kept for another reason", points_stay })
