@@ -93,6 +93,18 @@ static bool parse_step(const struct json *o, struct lineage_step *s)
 	return true;
 }
 
+/* The way down to main: only its last step has no name, and each was forked from at or behind where the next one was. */
+static bool leads_to_main(const struct lineage *l)
+{
+	for (uint32_t i = 1; i < l->n; i++) {
+		bool last = i + 1 == l->n;
+
+		if (last != !l->step[i].label || !l->step[i].upto || l->step[i].upto > l->step[i - 1].upto)
+			return false;
+	}
+	return true;
+}
+
 static bool parse_members(const struct json *root, struct branch_ref *r)
 {
 	const struct json *name = json_get(root, "branch");
@@ -109,7 +121,7 @@ static bool parse_members(const struct json *root, struct branch_ref *r)
 	ok = get_ulid(root, "id", r->lineage->step[0].id) && get_ulid(root, "fork_commit", r->head);
 	for (size_t i = 0; i < anc->n && ok; i++)
 		ok = parse_step(&anc->items[i], &r->lineage->step[i + 1]);
-	return ok;
+	return ok && leads_to_main(r->lineage);
 }
 
 static int ref_parse(struct graph *g, const char *key, struct str text, struct branch_ref *out, struct err *e)
@@ -128,7 +140,10 @@ static int ref_parse(struct graph *g, const char *key, struct str text, struct b
 		rc = err_set(e, ERR_STORAGE,
 			     "storage: object '%s' has a format this binary does not read; upgrade omnigraph", key);
 	if (!rc && !parse_members(root, out))
-		rc = err_set(e, ERR_STORAGE, "storage: damaged object '%s': a member is missing or malformed", key);
+		rc = err_set(e, ERR_STORAGE,
+			     "storage: damaged object '%s': a member is missing, malformed or makes no sense; restore "
+			     "it from a backup",
+			     key);
 	if (rc)
 		branch_ref_clear(out);
 	arena_free(&a);

@@ -135,19 +135,17 @@ static int not_led(const struct scan *sc)
 	struct strbuf why = STRBUF_INIT;
 	int rc;
 
-	sb_addz(&why, sc->e ? err_msg(sc->e) : "");
+	sb_addz(&why, err_msg(sc->e));
 	rc = err_set(sc->e, ERR_STORAGE,
 		     "storage: object 'history/%s.json' is missing or older than what cleanup has removed: %s; restore "
-		     "it from a "
-		     "backup",
-		     sc->id, why.s ? why.s : "");
+		     "it from "
+		     "a backup",
+		     sc->id, why.n ? why.s : "its log begins later");
 	sb_free(&why);
 	return rc;
 }
 
-/*
- * @step lies in its lineage: the one it was forked from is behind it. A trim that comes between has written down what it took away.
- */
+/* @step lies in its lineage: the one it was forked from is behind it. A trim that comes between has written down what it took away. */
 int history_scan(struct graph *g, const struct lineage_step *step, history_fn fn, void *arg, struct err *e)
 {
 	struct scan sc = { .id = step->id, .label = step->label, .upto = step->upto, .fn = fn, .arg = arg, .e = e };

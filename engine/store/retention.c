@@ -74,14 +74,18 @@ static int parse(const char *key, struct str text, struct retention *r, struct e
 	int rc = json_unseal(text, key, e);
 
 	if (!rc && (json_parse(&a, text, NULL, &root, NULL) || !get_u64(root, "format_version", &version)))
-		rc = err_set(e, ERR_STORAGE, "storage: damaged object '%s': a member is missing or malformed", key);
+		rc = err_set(e, ERR_STORAGE,
+			     "storage: damaged object '%s': a member is missing or malformed; restore it from a backup",
+			     key);
 	if (!rc && version != 1)
 		rc = err_set(e, ERR_STORAGE,
 			     "storage: object '%s' has a format this binary does not read; upgrade omnigraph", key);
 	if (!rc && (!get_u64(root, "floor", &r->floor) || !parse_points(json_get(root, "points"), r) ||
 		    !get_u64(root, "trimmed", &r->trimmed) || !get_u64(root, "swept", &r->swept) ||
 		    !get_u64(root, "listed", &r->listed) || !parse_types(json_get(root, "types"), r)))
-		rc = err_set(e, ERR_STORAGE, "storage: damaged object '%s': a member is missing or malformed", key);
+		rc = err_set(e, ERR_STORAGE,
+			     "storage: damaged object '%s': a member is missing or malformed; restore it from a backup",
+			     key);
 	arena_free(&a);
 	return rc;
 }

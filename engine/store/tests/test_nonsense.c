@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commit records and checkpoints that pass their checksum but make no sense: refused or read within bounds, never a crash. */
 #include "engine/store/ckpt_format.h"
+#include "engine/store/graph_priv.h"
 #include "engine/store/log_record.h"
 #include "fixture.h"
 
@@ -153,4 +154,65 @@ static void checkpoints(void)
 	store_close(s);
 }
 
-CHECK_MAIN("engine/nonsense", { "commit records of nonsense", records }, { "checkpoints of nonsense", checkpoints }, )
+static void put_changed(struct store *s, const char *key, const char *text, const char *was, const char *is)
+{
+	const char *at = strstr(text, was);
+	struct strbuf b = STRBUF_INIT;
+
+	CHECK(at != NULL);
+	sb_add(&b, text, (size_t)(at - text));
+	sb_addz(&b, is);
+	sb_addz(&b, at + strlen(was));
+	b.n = (size_t)(strstr(b.s, ",\"crc32c\"") - b.s); /* seal it anew */
+	sb_addch(&b, '}');
+	json_seal(&b);
+	CHECK_OK(store_put(s, key, b.s, b.n, ep));
+	sb_free(&b);
+}
+
+/* A branch of a branch: its ref says where the history of both lies. */
+static void refs(void)
+{
+	static const char *const changes[][2] = {
+		{ "\"branch\":null", "\"branch\":\"main\"" }, { "\"branch\":\"b\"", "\"branch\":null" },
+		{ "\"version\":3", "\"version\":0" },	      { "\"version\":3", "\"version\":1" },
+		{ "\"version\":2", "\"version\":4" },	      { "\"version\":3", "\"version\":-3" },
+	};
+	struct store_object o;
+	struct snapshot *snap;
+	struct graph *g;
+	struct store *s;
+	char *text;
+
+	CHECK_OK(store_open("mem://nonsense-refs", NULL, &s, ep));
+	CHECK_OK(graph_init_store(s, STR(FIXTURE_SCHEMA), NULL, ep));
+	CHECK_OK(graph_open_store(s, NULL, &g, ep));
+	WRITE(g, NULL, PERSON("ada", 5));
+	CHECK_OK(graph_branch_create(g, "b", NULL, NULL, ep));
+	WRITE(g, "b", PERSON("bob", 5));
+	CHECK_OK(graph_branch_create(g, "c", "b", NULL, ep));
+	graph_close(g);
+	CHECK_OK(store_get(s, "refs/c.json", 1 << 16, &o, ep));
+	text = str_dup((struct str){ o.data, o.n });
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		struct err e = ERR_INIT;
+
+		put_changed(s, "refs/c.json", text, changes[i][0], changes[i][1]);
+		CHECK_OK(graph_open_store(s, NULL, &g, ep));
+		CHECK(graph_snapshot(g, "c", NULL, &snap, &e) != 0);
+		CHECK_HAS(err_msg(&e), "damaged object 'refs/c.json'");
+		err_clear(&e);
+		graph_close(g);
+	}
+	put_changed(s, "refs/c.json", text, "{", "{");
+	CHECK_OK(graph_open_store(s, NULL, &g, ep));
+	CHECK_OK(graph_snapshot(g, "c", NULL, &snap, ep));
+	snapshot_put(snap);
+	graph_close(g);
+	free(text);
+	store_object_free(&o);
+	store_close(s);
+}
+
+CHECK_MAIN("engine/nonsense", { "commit records of nonsense", records }, { "checkpoints of nonsense", checkpoints },
+	   { "refs of nonsense", refs })
