@@ -236,6 +236,7 @@ static int prepare(void *arg, struct txn *t, struct err *e)
 	const char *expected = snapshot_commit(m->target)->id, *now = snapshot_commit(txn_base(t))->id;
 	int rc = 0;
 
+	m->out->n_conflicts = 0; /* of an attempt on a head that was not looked up */
 	if (strcmp(now, expected))
 		return read_set_changed("graph_head", m->target_name, expected, now, e);
 	txn_force_commit(t); /* a net-zero source is recorded too */

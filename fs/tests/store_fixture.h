@@ -16,7 +16,7 @@
 
 #include <omnigraph/store.h>
 #include <omnigraph/util.h>
-#include <test/check.h>
+#include <test/test_store.h>
 
 #include "fs/mem.h"
 #include "fs/sim.h"
@@ -47,15 +47,7 @@ __attribute__((unused)) static struct store *fx_open_path(const char *path, bool
 	return s;
 }
 
-/*
- * S3: the suite runs there when OMNIGRAPH_S3_TEST_BUCKET is set (scripts/check-s3 does), with the AWS_* names. Each test has a
- * prefix of its own and removes it at its end.
- */
-__attribute__((unused)) static const char *fx_getenv(void *arg, const char *name)
-{
-	return getenv(name);
-}
-
+/* S3: the suite runs there when there is a bucket. Each test has a prefix of its own and removes it at its end. */
 __attribute__((unused)) static struct store *fx_open_s3(struct fx *x, bool read_only)
 {
 	struct store_open_opts o = { .read_only = read_only, .s3 = &x->s3_config };
@@ -70,31 +62,21 @@ __attribute__((unused)) static struct store *fx_open_s3(struct fx *x, bool read_
 /* False: no bucket to test on. */
 __attribute__((unused)) static bool fx_init_s3(struct fx *x)
 {
-	const char *bucket = getenv("OMNIGRAPH_S3_TEST_BUCKET");
-	char id[ULID_LEN + 1];
+	char *uri;
 
 	memset(x, 0, sizeof(*x));
-	if (!bucket || !*bucket) {
+	if (!test_s3_bucket()) {
 		printf("# skipped: OMNIGRAPH_S3_TEST_BUCKET is not set (scripts/check-s3 starts a server and sets "
 		       "it)\n");
 		return false;
 	}
 	x->s3 = true;
-	s3_config_from_env(fx_getenv, NULL, &x->s3_config);
-	ulid_new(id);
-	snprintf(x->root, sizeof(x->root), "s3://%s/t/%s", bucket, id);
+	s3_config_from_env(test_getenv, NULL, &x->s3_config);
+	uri = test_s3_uri();
+	snprintf(x->root, sizeof(x->root), "%s", uri);
+	free(uri);
 	x->s = fx_open_s3(x, false);
 	return true;
-}
-
-__attribute__((unused)) static int fx_delete_key(void *arg, const char *key, const struct store_stat *st)
-{
-	const char *slash = strchr(key, '/');
-	char *top = slash ? str_dup((struct str){ key, (size_t)(slash - key) }) : NULL;
-	int rc = top ? store_delete_prefix(arg, top, NULL) : store_delete(arg, key, NULL);
-
-	free(top);
-	return rc;
 }
 
 __attribute__((unused)) static void fx_init(struct fx *x, bool mem)
@@ -147,9 +129,7 @@ static struct store *fx_again_sim(struct fx *x, bool read_only)
 
 __attribute__((unused)) static void fx_done(struct fx *x)
 {
-	if (x->s3)
-		store_list(x->s, "", NULL, true, fx_delete_key, x->s, NULL);
-	store_close(x->s);
+	test_store_close(x->s);
 	fx_done_sim(x);
 	if (!x->mem && !x->s3)
 		nftw(x->dir, fx_rm, 16, FTW_DEPTH | FTW_PHYS);

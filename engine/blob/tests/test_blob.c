@@ -98,7 +98,6 @@ static void rig_open(struct rig *r, bool allow)
 	struct blob_base base = { r->base, false };
 	struct blob_policy policy = { 1, &base };
 	struct graph_open_opts opts = { .blobs = allow ? &policy : NULL };
-	static int n;
 	char text[300], *real;
 
 	r->dir = temp_dir();
@@ -109,8 +108,7 @@ static void rig_open(struct rig *r, bool allow)
 	real = realpath(text, NULL);
 	snprintf(r->base, sizeof(r->base), "file://%s/", real);
 	free(real);
-	snprintf(text, sizeof(text), "mem://blob-%d", n++);
-	CHECK_OK(store_open(text, NULL, &r->s, ep));
+	r->s = test_store_open();
 	CHECK_OK(graph_init_store(r->s, STR(SCHEMA), NULL, ep));
 	CHECK_OK(graph_open_store(r->s, &opts, &r->g, ep));
 }
@@ -118,7 +116,7 @@ static void rig_open(struct rig *r, bool allow)
 static void rig_close(struct rig *r)
 {
 	graph_close(r->g);
-	store_close(r->s);
+	test_store_close(r->s);
 	temp_dir_remove(r->dir);
 }
 

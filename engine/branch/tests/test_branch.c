@@ -6,16 +6,11 @@
 struct rig {
 	struct store *s;
 	struct graph *g;
-	char *uri;
 };
 
 static void rig_open(struct rig *r)
 {
-	static int n;
-
-	if (asprintf(&r->uri, "mem://branch-%d-%d", (int)getpid(), n++) < 0)
-		abort();
-	CHECK_OK(store_open(r->uri, NULL, &r->s, ep));
+	r->s = test_store_open();
 	CHECK_OK(graph_init_store(r->s, STR(FIXTURE_SCHEMA), NULL, ep));
 	CHECK_OK(graph_open_store(r->s, NULL, &r->g, ep));
 }
@@ -23,8 +18,7 @@ static void rig_open(struct rig *r)
 static void rig_close(struct rig *r)
 {
 	graph_close(r->g);
-	store_close(r->s);
-	free(r->uri);
+	test_store_close(r->s);
 }
 
 static int on_key(void *arg, const char *key, const struct store_stat *st)

@@ -43,12 +43,8 @@ static void put(struct rig *r, const char *name, size_t note)
 
 static void rig_open(struct rig *r)
 {
-	static int n;
-	char uri[64];
-
 	*r = (struct rig){ 0 };
-	snprintf(uri, sizeof(uri), "mem://changes-%d", n++);
-	CHECK_OK(store_open(uri, NULL, &r->s, ep));
+	r->s = test_store_open();
 	CHECK_OK(graph_init_store(r->s, STR(SCHEMA), NULL, ep));
 	CHECK_OK(graph_open_store(r->s, NULL, &r->g, ep));
 }
@@ -56,7 +52,7 @@ static void rig_open(struct rig *r)
 static void rig_close(struct rig *r)
 {
 	graph_close(r->g);
-	store_close(r->s);
+	test_store_close(r->s);
 	arena_free(&r->a);
 }
 

@@ -138,12 +138,9 @@ static void rig_open(struct rig *r,
 		     int (*hook)(void *, const char *, const char *, const char *, const char *, struct err *))
 {
 	static struct graph_policy_ops ops;
-	static int n;
-	char uri[64];
 
 	*r = (struct rig){ 0 };
-	snprintf(uri, sizeof(uri), "mem://policy-%d", n++);
-	CHECK_OK(store_open(uri, NULL, &r->s, ep));
+	r->s = test_store_open();
 	CHECK_OK(graph_init_store(r->s, STR(SCHEMA), NULL, ep));
 	CHECK_OK(graph_open_store(r->s, NULL, &r->g, ep));
 	CHECK_OK(graph_branch_create(r->g, "side", NULL, NULL, ep));
@@ -154,7 +151,7 @@ static void rig_open(struct rig *r,
 static void rig_close(struct rig *r)
 {
 	graph_close(r->g);
-	store_close(r->s);
+	test_store_close(r->s);
 }
 
 static int count(void *arg, const char *name)

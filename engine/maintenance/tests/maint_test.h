@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* maint_test.h - what the tests of maintenance share: a graph in memory, commits to look back at. */
+/* maint_test.h - what the tests of maintenance share: a graph in memory or on S3, commits to look back at. */
 #ifndef MAINT_TEST_H
 #define MAINT_TEST_H
 
@@ -10,24 +10,23 @@
 struct rig {
 	struct store *s;
 	struct graph *g;
-	char *uri;
 };
 
-__attribute__((unused)) static void rig_open_at(struct rig *r, const char *uri, struct str schema)
+static void rig_init(struct rig *r, struct store *s, struct str schema)
 {
-	r->uri = strdup(uri);
-	CHECK_OK(store_open(uri, NULL, &r->s, ep));
+	r->s = s;
 	CHECK_OK(graph_init_store(r->s, schema, NULL, ep));
 	CHECK_OK(graph_open_store(r->s, NULL, &r->g, ep));
 }
 
+__attribute__((unused)) static void rig_open_at(struct rig *r, const char *root, struct str schema)
+{
+	rig_init(r, test_store_at(root), schema);
+}
+
 __attribute__((unused)) static void rig_open_schema(struct rig *r, struct str schema)
 {
-	static int n;
-	char uri[64];
-
-	snprintf(uri, sizeof(uri), "mem://maint-%d-%d", (int)getpid(), n++);
-	rig_open_at(r, uri, schema);
+	rig_init(r, test_store_open(), schema);
 }
 
 __attribute__((unused)) static void rig_open(struct rig *r)
@@ -44,8 +43,7 @@ __attribute__((unused)) static void rig_reopen(struct rig *r)
 __attribute__((unused)) static void rig_close(struct rig *r)
 {
 	graph_close(r->g);
-	store_close(r->s);
-	free(r->uri);
+	test_store_close(r->s);
 }
 
 /* Commit @i of a series: puts, replaces and deletes. */

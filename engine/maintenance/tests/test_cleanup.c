@@ -397,13 +397,13 @@ static void group_commits(void)
 {
 	struct graph *g[GROUP_THREADS];
 	pthread_t th[GROUP_THREADS];
-	char *list, *dir = temp_dir();
+	char *list, *root = temp_root();
 	struct commits cs;
 	uint64_t next;
 	char log[64];
 	struct rig r;
 
-	rig_open_at(&r, dir, STR(FIXTURE_SCHEMA)); /* its appends take long enough for commits to meet */
+	rig_open_at(&r, root, STR(FIXTURE_SCHEMA)); /* its appends take long enough for commits to meet */
 	for (int i = 0; i < GROUP_THREADS; i++) {
 		g[i] = r.g;
 		pthread_create(&th[i], NULL, group_writer, &g[i]);
@@ -424,7 +424,7 @@ static void group_commits(void)
 	free(list);
 	commits_free(&cs);
 	rig_close(&r);
-	temp_dir_remove(dir);
+	temp_root_remove(root);
 }
 
 static int large_prepare(void *arg, struct txn *t, struct err *e)
@@ -560,7 +560,7 @@ static void *create_branches(void *arg)
 	struct creator *c = arg;
 	char name[32];
 
-	while (!atomic_load(&c->stop) && c->made < 60) {
+	while (!atomic_load(&c->stop) && c->made < test_times(60, 20)) {
 		snprintf(name, sizeof(name), "b%d", c->made);
 		CHECK_OK(graph_branch_create(c->g, name, NULL, NULL, ep));
 		c->made++;
@@ -580,7 +580,7 @@ static void beside_others(void)
 	rig_open(&r);
 	CHECK_OK(graph_open_store(r.s, NULL, &c.g, ep));
 	pthread_create(&th, NULL, create_branches, &c);
-	for (int i = 0; i < 12; i++) {
+	for (int i = 0; i < test_times(12, 8); i++) {
 		struct cleanup_result res;
 		struct err e = ERR_INIT;
 		struct cleanup_opts o = keep_1;

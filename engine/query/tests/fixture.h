@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fixture.h - a small graph in memory for query tests: schema text, rows as JSON lines, queries as text.
+ * fixture.h - a small graph in memory, or on S3, for query tests: schema text, rows as JSON lines, queries as text.
  *
  *	struct fix f;
  *	fix_open(&f, schema);
@@ -18,7 +18,7 @@
 #include <omnigraph/graph.h>
 #include <omnigraph/query.h>
 #include <omnigraph/store.h>
-#include <test/check.h>
+#include <test/test_store.h>
 
 #include "engine/store/txn.h"
 
@@ -26,7 +26,6 @@ struct fix {
 	struct store *store;
 	struct graph *g;
 	struct arena a;
-	char uri[64];
 	const char *lines;
 };
 
@@ -44,14 +43,8 @@ struct fix {
 __attribute__((unused)) static void fix_open(struct fix *f, const char *schema)
 {
 	struct err e = ERR_INIT;
-	char id[ULID_LEN + 1];
 
-	*f = (struct fix){ 0 };
-	ulid_new(id);
-	snprintf(f->uri, sizeof(f->uri), "mem://%s", id);
-	for (char *p = f->uri + 6; *p; p++)
-		*p |= 0x20;
-	FIX_OK(store_open(f->uri, NULL, &f->store, &e), &e);
+	*f = (struct fix){ .store = test_store_open() };
 	FIX_OK(graph_init_store(f->store, str_from(schema), NULL, &e), &e);
 	FIX_OK(graph_open_store(f->store, NULL, &f->g, &e), &e);
 }
@@ -59,7 +52,7 @@ __attribute__((unused)) static void fix_open(struct fix *f, const char *schema)
 __attribute__((unused)) static void fix_close(struct fix *f)
 {
 	graph_close(f->g);
-	store_close(f->store);
+	test_store_close(f->store);
 	arena_free(&f->a);
 }
 

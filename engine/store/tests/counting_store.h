@@ -166,6 +166,7 @@ static void counting_init(struct counting_store *c, struct store *inner)
 	memset(c, 0, sizeof(*c));
 	c->base.ops = &counting_ops;
 	c->base.uri = inner->uri;
+	c->base.remote = inner->remote;
 	c->inner = inner;
 }
 

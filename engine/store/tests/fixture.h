@@ -9,6 +9,7 @@
 #include <omnigraph/graph.h>
 #include <omnigraph/store.h>
 #include <test/check.h>
+#include <test/test_store.h>
 
 #include "engine/store/snapshot.h"
 #include "engine/store/txn.h"
@@ -46,6 +47,22 @@ __attribute__((unused)) static void temp_dir_remove(char *p)
 		fprintf(stderr, "# cannot remove %s\n", p);
 	free(cmd);
 	free(p);
+}
+
+/* A root that further handles and processes see: a directory, or a prefix on S3. */
+__attribute__((unused)) static char *temp_root(void)
+{
+	return test_s3_bucket() ? test_s3_uri() : temp_dir();
+}
+
+__attribute__((unused)) static void temp_root_remove(char *root)
+{
+	if (!test_s3_bucket()) {
+		temp_dir_remove(root);
+		return;
+	}
+	test_s3_remove(root);
+	free(root);
 }
 
 /* One operation of a test write. */

@@ -5,7 +5,6 @@
 
 #include "fixture.h"
 
-#define ROUNDS 12
 #define WRITERS 2
 #define MAX_WRITES 100000
 
@@ -26,11 +25,11 @@ static int write_pair(struct graph *g, int writer, uint32_t i)
 	return write_ops(g, NULL, &ops, true, NULL, NULL, NULL);
 }
 
-static void writer_main(const char *dir, struct acked *a, int writer)
+static void writer_main(const char *root, struct acked *a, int writer)
 {
 	struct graph *g;
 
-	if (graph_open(dir, NULL, &g, NULL))
+	if (graph_open(root, NULL, &g, NULL))
 		_exit(3);
 	for (uint32_t i = a->n[writer]; i < MAX_WRITES; i++) {
 		if (write_pair(g, writer, i))
@@ -42,7 +41,7 @@ static void writer_main(const char *dir, struct acked *a, int writer)
 	_exit(0);
 }
 
-static void check_all(const char *dir, struct acked *a)
+static void check_all(const char *root, struct acked *a)
 {
 	const struct type *person, *knows;
 	uint64_t n = 0, extra = 0;
@@ -50,7 +49,7 @@ static void check_all(const char *dir, struct acked *a)
 	struct graph *g;
 	char id[32];
 
-	CHECK_OK(graph_open(dir, NULL, &g, ep));
+	CHECK_OK(graph_open(root, NULL, &g, ep));
 	CHECK_OK(graph_snapshot(g, NULL, NULL, &s, ep));
 	person = catalog_node(snapshot_catalog(s), STR("Person"));
 	knows = catalog_edge(snapshot_catalog(s), STR("Knows"));
@@ -84,18 +83,19 @@ static void check_all(const char *dir, struct acked *a)
 static void kill_loop(void)
 {
 	struct acked *a = mmap(NULL, sizeof(*a), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char *dir = temp_dir();
+	char *root = temp_root();
+	int rounds = test_times(12, 4);
 
 	CHECK(a != MAP_FAILED);
-	CHECK_OK(graph_init(dir, STR(FIXTURE_SCHEMA), NULL, ep));
-	for (int round = 0; round < ROUNDS; round++) {
+	CHECK_OK(graph_init(root, STR(FIXTURE_SCHEMA), NULL, ep));
+	for (int round = 0; round < rounds; round++) {
 		uint32_t goal = a->n[0] + 20 + (uint32_t)round * 37;
 		pid_t pid[WRITERS];
 
 		for (int w = 0; w < WRITERS; w++) {
 			pid[w] = fork();
 			if (!pid[w])
-				writer_main(dir, a, w);
+				writer_main(root, a, w);
 		}
 		for (int i = 0; a->n[0] < goal && i < 100000; i++)
 			usleep(100);
@@ -106,11 +106,11 @@ static void kill_loop(void)
 			waitpid(pid[w], &status, 0);
 			CHECK_MSG(WIFSIGNALED(status), "writer %d gave up with status %d", w, WEXITSTATUS(status));
 		}
-		check_all(dir, a);
+		check_all(root, a);
 	}
 	CHECK(a->n[1] > 0);
 	munmap(a, sizeof(*a));
-	temp_dir_remove(dir);
+	temp_root_remove(root);
 }
 
 CHECK_MAIN("engine/crash",

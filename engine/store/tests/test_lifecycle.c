@@ -3,16 +3,6 @@
 
 #include "fixture.h"
 
-static char *mem_uri(void)
-{
-	static int n;
-	char *p = NULL;
-
-	if (asprintf(&p, "mem://lifecycle-%d-%d", (int)getpid(), n++) < 0)
-		abort();
-	return p;
-}
-
 struct listing {
 	struct strbuf text;
 	struct store *s;
@@ -43,12 +33,11 @@ static char *objects(struct store *s)
 
 static void fresh_graph(void)
 {
-	char *uri = mem_uri(), *list, *text;
+	char *list, *text;
 	struct graph *g;
-	struct store *s;
+	struct store *s = test_store_open();
 	struct snapshot *snap;
 
-	CHECK_OK(store_open(uri, NULL, &s, ep));
 	CHECK_OK(graph_init_store(s, STR(FIXTURE_SCHEMA), NULL, ep));
 	CHECK_OK(graph_open_store(s, NULL, &g, ep));
 	list = commit_list(g, NULL);
@@ -66,20 +55,18 @@ static void fresh_graph(void)
 		  "\"entity_kind\":\"edge\",\"type_name\":\"Knows\"");
 	snapshot_put(snap);
 	graph_close(g);
-	store_close(s);
+	test_store_close(s);
 	free(list);
 	free(text);
-	free(uri);
 }
 
 static void init_twice(void)
 {
-	char *uri = mem_uri(), *before, *after;
+	char *before, *after;
 	struct graph_init_opts force = { .force = true };
 	struct err e = ERR_INIT;
-	struct store *s;
+	struct store *s = test_store_open();
 
-	CHECK_OK(store_open(uri, NULL, &s, ep));
 	CHECK_OK(graph_init_store(s, STR(FIXTURE_SCHEMA), NULL, ep));
 	before = objects(s);
 	CHECK(graph_init_store(s, STR(FIXTURE_SCHEMA), NULL, &e) < 0);
@@ -92,21 +79,18 @@ static void init_twice(void)
 	after = objects(s);
 	CHECK_STR(after, before);
 	err_clear(&e);
-	store_close(s);
+	test_store_close(s);
 	free(before);
 	free(after);
-	free(uri);
 }
 
 static void force_over_orphans(void)
 {
-	char *uri = mem_uri();
 	struct graph_init_opts force = { .force = true };
 	struct err e = ERR_INIT;
 	struct graph *g;
-	struct store *s;
+	struct store *s = test_store_open();
 
-	CHECK_OK(store_open(uri, NULL, &s, ep));
 	CHECK_OK(store_put(s, "schema/0000.pg", "node X {}", 9, ep));
 	CHECK(graph_init_store(s, STR(FIXTURE_SCHEMA), NULL, &e) < 0);
 	CHECK_INT(e.code, ERR_ALREADY_INITIALIZED);
@@ -116,8 +100,7 @@ static void force_over_orphans(void)
 	CHECK_OK(graph_open_store(s, NULL, &g, ep));
 	graph_close(g);
 	err_clear(&e);
-	store_close(s);
-	free(uri);
+	test_store_close(s);
 }
 
 static void *init_thread(void *arg)
@@ -132,13 +115,13 @@ static void *init_thread(void *arg)
 
 static void concurrent_inits(void)
 {
-	char *dir = temp_dir();
+	char *root = temp_root();
 	pthread_t t[8];
 	struct graph *g;
 	int won = 0;
 
 	for (int i = 0; i < 8; i++)
-		pthread_create(&t[i], NULL, init_thread, dir);
+		pthread_create(&t[i], NULL, init_thread, root);
 	for (int i = 0; i < 8; i++) {
 		void *code;
 
@@ -147,21 +130,20 @@ static void concurrent_inits(void)
 		CHECK(!code || (intptr_t)code == ERR_ALREADY_INITIALIZED);
 	}
 	CHECK_INT(won, 1);
-	CHECK_OK(graph_open(dir, NULL, &g, ep));
+	CHECK_OK(graph_open(root, NULL, &g, ep));
 	WRITE(g, NULL, PERSON("ada", 0));
 	CHECK_INT(count_of(g, NULL, "P"), 1);
 	graph_close(g);
-	temp_dir_remove(dir);
+	temp_root_remove(root);
 }
 
 static void stamp_case(const char *json, const char *message)
 {
-	char *uri = mem_uri(), *before, *after;
+	char *before, *after;
 	struct err e = ERR_INIT;
 	struct graph *g;
-	struct store *s;
+	struct store *s = test_store_open();
 
-	CHECK_OK(store_open(uri, NULL, &s, ep));
 	CHECK_OK(graph_init_store(s, STR(FIXTURE_SCHEMA), NULL, ep));
 	CHECK_OK(store_put(s, "graph.json", json, strlen(json), ep));
 	before = objects(s);
@@ -177,8 +159,7 @@ static void stamp_case(const char *json, const char *message)
 	free(before);
 	free(after);
 	err_clear(&e);
-	store_close(s);
-	free(uri);
+	test_store_close(s);
 }
 
 static void stamps(void)
@@ -199,12 +180,10 @@ static void stamps(void)
 /* Flip each byte of graph.json: never opened as if nothing was wrong. */
 static void damaged_graph_json(void)
 {
-	char *uri = mem_uri();
 	struct store_object o;
-	struct store *s;
+	struct store *s = test_store_open();
 	struct graph *g;
 
-	CHECK_OK(store_open(uri, NULL, &s, ep));
 	CHECK_OK(graph_init_store(s, STR(FIXTURE_SCHEMA), NULL, ep));
 	CHECK_OK(store_get(s, "graph.json", 1 << 20, &o, ep));
 	for (size_t i = 0; i < o.n; i++) {
@@ -219,8 +198,7 @@ static void damaged_graph_json(void)
 		err_clear(&e);
 	}
 	store_object_free(&o);
-	store_close(s);
-	free(uri);
+	test_store_close(s);
 }
 
 static int on_schema(void *arg, const char *key, const struct store_stat *st)
@@ -231,12 +209,11 @@ static int on_schema(void *arg, const char *key, const struct store_stat *st)
 
 static void missing_schema(void)
 {
-	char *uri = mem_uri(), key[256] = "";
+	char key[256] = "";
 	struct err e = ERR_INIT;
-	struct store *s;
+	struct store *s = test_store_open();
 	struct graph *g;
 
-	CHECK_OK(store_open(uri, NULL, &s, ep));
 	CHECK_OK(graph_init_store(s, STR(FIXTURE_SCHEMA), NULL, ep));
 	store_list(s, "schema", NULL, true, on_schema, key, NULL);
 	CHECK_OK(store_put(s, key, "damaged", 7, ep));
@@ -247,26 +224,25 @@ static void missing_schema(void)
 	CHECK_INT(e.code, ERR_NOT_FOUND);
 	CHECK_HAS(err_msg(&e), "is missing its schema files: schema/");
 	err_clear(&e);
-	store_close(s);
-	free(uri);
+	test_store_close(s);
 }
 
 static void read_only(void)
 {
 	struct graph_open_opts ro = { .read_only = true };
-	char *dir = temp_dir(), *before, *after, *text;
+	char *root = temp_root(), *before, *after, *text;
 	struct err e = ERR_INIT;
 	struct store *s;
 	struct graph *g;
 
-	CHECK_OK(graph_init(dir, STR(FIXTURE_SCHEMA), NULL, ep));
-	CHECK_OK(graph_open(dir, NULL, &g, ep));
+	CHECK_OK(graph_init(root, STR(FIXTURE_SCHEMA), NULL, ep));
+	CHECK_OK(graph_open(root, NULL, &g, ep));
 	WRITE(g, NULL, PERSON("ada", 0), PERSON("bob", 0), KNOWS("e1", "ada", "bob"));
 	CHECK_OK(graph_branch_create(g, "draft", NULL, NULL, ep));
 	graph_close(g);
-	CHECK_OK(store_open(dir, NULL, &s, ep));
+	s = test_store_at(root);
 	before = objects(s);
-	CHECK_OK(graph_open(dir, &ro, &g, ep));
+	CHECK_OK(graph_open(root, &ro, &g, ep));
 	text = dump_branch(g, "draft", NULL);
 	CHECK_HAS(text, "Knows e1 ada->bob null");
 	free(text);
@@ -288,7 +264,7 @@ static void read_only(void)
 	err_clear(&e);
 	free(before);
 	free(after);
-	temp_dir_remove(dir);
+	temp_root_remove(root);
 }
 
 CHECK_MAIN("engine/lifecycle",

@@ -141,14 +141,14 @@ static void setup(struct graph *g)
 
 static void everything_at_once(void)
 {
-	char *dir = temp_dir();
+	char *root = temp_root();
 	struct shared sh = { 0 };
 	pthread_t w[3], r[3], c;
 
-	CHECK_OK(graph_init(dir, STR(FIXTURE_SCHEMA), NULL, ep));
-	CHECK_OK(graph_open(dir, NULL, &sh.g, ep));
-	CHECK_OK(graph_open(dir, NULL, &sh.other, ep));
+	CHECK_OK(graph_init(root, STR(FIXTURE_SCHEMA), NULL, ep));
+	CHECK_OK(graph_open(root, NULL, &sh.g, ep));
 	setup(sh.g);
+	CHECK_OK(graph_open(root, NULL, &sh.other, ep));
 	for (int i = 0; i < 3; i++)
 		pthread_create(&r[i], NULL, reader_main, &sh);
 	pthread_create(&c, NULL, checkpoint_main, &sh);
@@ -164,7 +164,7 @@ static void everything_at_once(void)
 	CHECK(sh.reads > 0);
 	graph_close(sh.g);
 	graph_close(sh.other);
-	temp_dir_remove(dir);
+	temp_root_remove(root);
 }
 
 CHECK_MAIN("engine/readers",

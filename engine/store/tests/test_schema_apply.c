@@ -20,11 +20,7 @@ struct rig {
 
 static void rig_open(struct rig *r)
 {
-	static int n;
-	char uri[64];
-
-	snprintf(uri, sizeof(uri), "mem://schema-apply-%d", n++);
-	CHECK_OK(store_open(uri, NULL, &r->s, ep));
+	r->s = test_store_open();
 	CHECK_OK(graph_init_store(r->s, STR(BASE), NULL, ep));
 	CHECK_OK(graph_open_store(r->s, NULL, &r->g, ep));
 }
@@ -32,7 +28,7 @@ static void rig_open(struct rig *r)
 static void rig_close(struct rig *r)
 {
 	graph_close(r->g);
-	store_close(r->s);
+	test_store_close(r->s);
 }
 
 static void apply(struct graph *g, const char *source, bool applied, uint64_t version)
