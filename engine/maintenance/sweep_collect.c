@@ -206,6 +206,7 @@ struct type_seen { /* last change of a type in one log */
 struct records {
 	struct sweep *w;
 	const struct keep_log *l; /* NULL: the log of no live branch */
+	const char *log;
 	struct arena scratch;
 	struct type_seen *seen;
 	size_t n_seen, cap_seen;
@@ -328,15 +329,15 @@ static int on_record(void *arg, uint64_t seq, const void *data, size_t n)
 
 	for (uint32_t i = 0; i < n_commits && !rc; i++)
 		rc = pass_commit(r, &d, r->l && seq > r->l->now.trimmed);
-	return rc;
+	return record_blame(rc, r->log, seq, r->e);
 }
 
 /* From where the last sweep ended; when it was cut short, some of that is gone already. */
 static int pass_log(struct sweep *w, const char *id, const struct keep_log *l, const struct retention *ret,
 		    struct err *e)
 {
-	struct records r = { .w = w, .l = l, .e = e };
 	char log[64];
+	struct records r = { .w = w, .l = l, .log = log, .e = e };
 	int rc;
 
 	log_key(id, log);

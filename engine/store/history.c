@@ -32,16 +32,27 @@ static int scan_commit(struct scan *sc, const struct rec_commit *c, uint64_t seq
 	return rc;
 }
 
-/* Versions are without gaps, and a list is named by its last version. @seq 0: it should have been a list that goes up to @upto. */
-static int list_gap(const struct scan *sc, uint64_t upto, uint64_t seq)
+/* Versions are without gaps, and a list is named by its last version. @seq 0: what lacks is such a list. */
+static int commits_lack(const struct scan *sc, uint64_t upto, uint64_t seq)
 {
 	char key[128];
 
-	history_key(sc->id, upto, key);
+	if (seq)
+		log_key(sc->id, key);
+	else
+		history_key(sc->id, upto, key);
 	return err_set(sc->e, ERR_STORAGE,
-		       "storage: %s '%s%s' lacks the commits from version %llu to %llu; restore it from a backup",
-		       seq ? "log" : "object", seq ? "log/" : "", seq ? sc->id : key, (unsigned long long)sc->last + 1,
-		       (unsigned long long)upto);
+		       "storage: '%s' lacks the commits from version %llu to %llu; restore it from a backup", key,
+		       (unsigned long long)sc->last + 1, (unsigned long long)upto);
+}
+
+/* A list is named by who reads it. */
+static int blame(const struct scan *sc, int rc, uint64_t seq)
+{
+	char log[64];
+
+	log_key(sc->id, log);
+	return seq ? record_blame(rc, log, seq, sc->e) : rc;
 }
 
 static int scan_record(void *arg, uint64_t seq, const void *data, size_t n)
@@ -50,14 +61,14 @@ static int scan_record(void *arg, uint64_t seq, const void *data, size_t n)
 	struct rec_commit c;
 	struct dec d;
 	uint32_t n_commits;
-	int rc = record_open(data, n, &d, &n_commits, sc->e);
+	int rc = blame(sc, record_open(data, n, &d, &n_commits, sc->e), seq);
 
 	for (uint32_t i = 0; i < n_commits && !rc; i++) {
-		rc = commit_decode(&d, &c, sc->e);
+		rc = blame(sc, commit_decode(&d, &c, sc->e), seq);
 		if (!rc && c.version > sc->upto)
 			return 1;
 		if (!rc && c.version > sc->last + 1)
-			rc = list_gap(sc, c.version - 1, seq);
+			rc = commits_lack(sc, c.version - 1, seq);
 		if (rc || c.version <= sc->last)
 			continue;
 		sc->last = c.version;
@@ -110,7 +121,7 @@ static int scan_chunks(struct graph *g, const char *branch_id, uint64_t listed, 
 	}
 	free(c.keys);
 	if (!rc && sc->last < listed && sc->last < sc->upto)
-		rc = list_gap(sc, listed, 0);
+		rc = commits_lack(sc, listed, 0);
 	return rc;
 }
 

@@ -470,3 +470,10 @@ int record_open(const void *data, size_t n, struct dec *d, uint32_t *n_commits, 
 	*n_commits = (uint32_t)get_le(p + 8, 4);
 	return 0;
 }
+
+int record_blame(int rc, const char *log, uint64_t seq, struct err *e)
+{
+	if (rc < 0 && e)
+		err_set(e, e->code, "%s (record %llu of '%s')", err_msg(e), (unsigned long long)seq, log);
+	return rc;
+}

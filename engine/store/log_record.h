@@ -86,5 +86,7 @@ void record_begin(struct strbuf *b);
 void record_finish(struct strbuf *b, uint32_t n_commits);
 /* Check magic, version and checksum; the cursor is at the first commit. */
 int record_open(const void *data, size_t n, struct dec *d, uint32_t *n_commits, struct err *e);
+/* An error (@rc < 0) found in record @seq of @log says so behind its text; returns @rc. */
+int record_blame(int rc, const char *log, uint64_t seq, struct err *e);
 
 #endif

@@ -88,11 +88,8 @@ static int on_record(void *arg, uint64_t seq, const void *data, size_t n)
 	int rc = apply_record(al, seq, data, n);
 
 	al->failed = rc < 0;
-	if (rc < 0 && al->e)
-		err_set(al->e, al->e->code, "%s (record %llu of '%s')", err_msg(al->e), (unsigned long long)seq,
-			al->log);
 	if (rc)
-		return rc;
+		return record_blame(rc, al->log, seq, al->e);
 	al->stats->next_seq = seq + 1;
 	al->stats->tail_records++;
 	al->stats->tail_bytes += n;

@@ -283,18 +283,31 @@ __attribute__((unused)) static int golden_observe(struct graph *g, struct strbuf
 	return rc;
 }
 
-/* Open the root at @dir and see everything. The small segments of a golden root have their adjacency stored. */
-__attribute__((unused)) static int golden_read(const char *dir, bool read_only, struct strbuf *out, struct err *e)
+/* Open the root in @s and see everything. The small segments of a golden root have their adjacency stored. */
+__attribute__((unused)) static int golden_read_store(struct store *s, bool read_only, struct strbuf *out, struct err *e)
 {
 	struct graph_open_opts o = { .read_only = read_only };
 	struct graph *g = NULL;
-	int rc = graph_open(dir, &o, &g, e);
+	int rc = graph_open_store(s, &o, &g, e);
 
 	if (rc)
 		return rc;
 	g->segs.index_rows = 0;
 	rc = golden_observe(g, out, e);
 	graph_close(g);
+	return rc;
+}
+
+__attribute__((unused)) static int golden_read(const char *dir, bool read_only, struct strbuf *out, struct err *e)
+{
+	struct store_open_opts o = { .read_only = read_only };
+	struct store *s = NULL;
+	int rc = store_open(dir, &o, &s, e);
+
+	if (rc)
+		return rc;
+	rc = golden_read_store(s, read_only, out, e);
+	store_close(s);
 	return rc;
 }
 

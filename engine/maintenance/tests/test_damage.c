@@ -6,10 +6,12 @@
  */
 #include <dirent.h>
 
+#include "engine/store/tests/counting_store.h"
 #include "golden.h"
 
 #define DAMAGE_STRIDE 131
 #define CUT_STRIDE 1499
+#define RECORD_STRIDE 17
 #define FAULTS_SHOWN 20
 
 struct object {
@@ -356,10 +358,134 @@ static void every_maintenance(void)
 	each_object(maintained);
 }
 
+/* --- records, of a store that does not prove them itself (S3) --------------------------------------------- */
+
+struct record_damage { /* byte @at of record @seq of @log is inverted when it is read */
+	struct counting_store base;
+	char log[64];
+	uint64_t seq;
+	size_t at;
+	store_log_fn fn;
+	void *arg;
+};
+
+static int pass_changed(void *arg, uint64_t seq, const void *data, size_t n)
+{
+	struct record_damage *r = arg;
+	uint8_t *copy;
+	int rc;
+
+	if (seq != r->seq)
+		return r->fn(r->arg, seq, data, n);
+	copy = memcpy(mem_alloc(n + 1), data, n);
+	copy[r->at] ^= 0xff;
+	rc = r->fn(r->arg, seq, copy, n);
+	free(copy);
+	return rc;
+}
+
+static int read_changed(struct store *s, const char *log, uint64_t from, store_log_fn fn, void *arg, struct err *e)
+{
+	struct record_damage *r = (struct record_damage *)s;
+	bool same = !strcmp(log, r->log);
+
+	r->fn = fn;
+	r->arg = arg;
+	return store_log_read(r->base.inner, log, from, same ? pass_changed : fn, same ? r : arg, e);
+}
+
+static void judge_record(struct damage *d, struct record_damage *r)
+{
+	struct object o = { .key = r->log };
+	struct strbuf got = STRBUF_INIT;
+	struct err e = ERR_INIT;
+	int rc = golden_read_store(&r->base.base, true, &got, &e);
+
+	d->tried++;
+	d->errors += rc != 0;
+	if (rc && !strstr(err_msg(&e), r->log))
+		fault(d, &o, "changed in a record, byte", r->at, err_msg(&e));
+	if (!rc)
+		fault(d, &o, "changed in a record, byte", r->at, "not noticed");
+	err_clear(&e);
+	sb_free(&got);
+}
+
+static void change_record(struct damage *d, struct record_damage *r, size_t n)
+{
+	size_t stride = thorough() ? 1 : RECORD_STRIDE;
+
+	for (r->at = thorough() ? 0 : r->seq * 31 % stride; r->at < n; r->at += stride)
+		judge_record(d, r);
+}
+
+struct record_walk {
+	struct damage *d;
+	struct record_damage *r;
+	uint64_t seqs[64];
+	size_t sizes[64], n;
+};
+
+static int note_record(void *arg, uint64_t seq, const void *data, size_t n)
+{
+	struct record_walk *w = arg;
+
+	CHECK(w->n < ARRAY_SIZE(w->seqs));
+	w->seqs[w->n] = seq;
+	w->sizes[w->n++] = n;
+	return 0;
+}
+
+static int change_log(void *arg, const char *log)
+{
+	struct record_walk *w = arg;
+	uint64_t from = 1;
+
+	w->n = 0;
+	while (store_log_read(w->r->base.inner, log, from, note_record, w, NULL) == -ENOENT)
+		from++; /* trimmed away */
+	CHECK(w->n > 0);
+	snprintf(w->r->log, sizeof(w->r->log), "%s", log);
+	for (size_t i = 0; i < w->n; i++) {
+		w->r->seq = w->seqs[i];
+		change_record(w->d, w->r, w->sizes[i]);
+	}
+	return 0;
+}
+
+static void change_records(const char *root)
+{
+	struct store_open_opts so = { .read_only = true };
+	struct record_damage r = { .seq = 0 };
+	struct store_ops ops = counting_ops;
+	struct store *s = NULL;
+	struct damage d;
+	struct record_walk w = { .d = &d, .r = &r };
+
+	damage_begin(&d, root);
+	CHECK_OK(store_open(d.dir, &so, &s, ep));
+	counting_init(&r.base, s);
+	ops.log_read = read_changed;
+	r.base.base.ops = &ops;
+	CHECK_OK(store_log_list(s, "log", change_log, &w, ep));
+	store_close(s);
+	printf("# %s: %zu tries, %zu errors, %zu faults\n", root, d.tried, d.errors, d.faults);
+	CHECK_INT(d.faults, 0);
+	damage_end(&d);
+}
+
+static void every_record(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(golden_roots); i++)
+		change_records(golden_roots[i]);
+}
+
 CHECK_MAIN(
 	"engine/damage",
 	{ "a changed byte of any object is an error that names the object, or changes no answer", every_byte },
 	{ "so is an object that is cut off", every_cut },
 	{ "a missing object is an error that names it, or changes no answer", every_absence },
+	{ "a changed byte of a record is an error that names the log, on a store that does not prove records, too",
+	  every_record },
 	{ "ENG-71 ENG-73 optimize and cleanup of a damaged graph destroy nothing: restore the object, and all is there",
 	  every_maintenance })
