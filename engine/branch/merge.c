@@ -97,6 +97,16 @@ static void collect(struct merge *m)
 				collect_type(m, &c->types[i]);
 }
 
+/* What is damaged reads as absent: then nothing of what a comparison found holds. */
+static int check_damage(const struct merge *m, struct err *e)
+{
+	int rc = snapshot_damage(m->source, e);
+
+	if (!rc)
+		rc = snapshot_damage(m->base, e);
+	return rc ? rc : snapshot_damage(m->target, e);
+}
+
 /* --- conflicts -------------------------------------------------------------------------------------------------------------- */
 
 static void add_conflict(struct merge *m, const struct type *t, const char *id, const char *kind, const char *message)
@@ -246,6 +256,8 @@ static int prepare(void *arg, struct txn *t, struct err *e)
 	if (!rc && !m->out->n_conflicts)
 		rc = txn_check(t, on_violation, &v, e);
 	map_free(&v.seen);
+	if (!rc)
+		rc = check_damage(m, e);
 	if (!rc && m->out->n_conflicts)
 		rc = conflicts_error(m->out, e);
 	if (!rc && FAILPOINT("branch_merge.post_candidate_validation", e))
@@ -265,7 +277,9 @@ static int write_merge(struct merge *m, struct err *e)
 	int rc;
 
 	collect(m);
-	rc = graph_write(m->g, &req, &committed, &m->out->commit, e);
+	rc = check_damage(m, e);
+	if (!rc)
+		rc = graph_write(m->g, &req, &committed, &m->out->commit, e);
 	m->out->has_commit = committed;
 	return rc;
 }

@@ -142,7 +142,7 @@ static int export_sorted(struct exporter *x, const struct type *t)
 {
 	size_t n;
 	struct row_key *rows = sorted_rows(x->s, t, &n);
-	int rc = 0;
+	int rc = snapshot_damage(x->s, x->e); /* whether rows come in order was known before all of them were seen */
 
 	for (size_t i = 0; !rc && i < n; i++)
 		rc = write_row(x, t, rows[i].row);

@@ -365,15 +365,17 @@ static bool head_expected(const struct write *w, const struct snapshot *base)
 	return !w->req->expected_head || !strcmp(w->req->expected_head, base->ci.id);
 }
 
+/* What is damaged reads as absent: a write that was judged on it is neither good nor bad. */
 static int prepare(struct write *w, struct txn *t, struct err *e)
 {
 	int rc = w->req->prepare(w->req->arg, t, e);
 
 	if (!rc)
 		rc = txn_validate(t, e);
-	if (!rc)
-		rc = snapshot_damage(t->base, e);
-	return rc;
+	if (!snapshot_damage(t->base, NULL))
+		return rc;
+	err_clear(e);
+	return snapshot_damage(t->base, e);
 }
 
 /* Nothing to write: the answer holds if the head it was found on does, and is still the expected one. */
@@ -479,6 +481,8 @@ static int publish(struct write *w, struct txn *t, struct err *e)
 	rc = FAILPOINT("mutation.post_stage_pre_effect_gate", e);
 	if (!rc)
 		rc = txn_encode(t, &c, &p.body, &changes, e);
+	if (!rc)
+		rc = snapshot_damage(t->base, e); /* encoding looks rows up, too */
 	if (!rc && w->req->kind == WRITE_MERGE)
 		rc = FAILPOINT("branch_merge.post_phase_b_pre_manifest_commit", e);
 	else if (!rc)

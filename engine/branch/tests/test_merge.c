@@ -438,6 +438,106 @@ static void refusals(void)
 	rig_close(&r);
 }
 
+struct segments {
+	char key[16][128];
+	size_t n;
+};
+
+static int on_segment(void *arg, const char *key, const struct store_stat *st)
+{
+	struct segments *segs = arg;
+
+	CHECK(segs->n < ARRAY_SIZE(segs->key));
+	snprintf(segs->key[segs->n++], sizeof(segs->key[0]), "%s", key);
+	return 0;
+}
+
+static void invert_middle(struct rig *r, const char *key)
+{
+	struct store_object o;
+
+	CHECK_OK(store_get(r->s, key, 1 << 20, &o, ep));
+	((uint8_t *)o.data)[o.n / 2] ^= 0xff;
+	CHECK_OK(store_put(r->s, key, o.data, o.n, ep));
+	store_object_free(&o);
+}
+
+static void reopen(struct rig *r)
+{
+	graph_close(r->g);
+	CHECK_OK(graph_open_store(r->s, NULL, &r->g, ep));
+}
+
+/* Rows of both branches and of their base are in segments, and some are only in those of one. */
+static void open_with_segments(struct rig *r, struct segments *segs)
+{
+	rig_open(r);
+	CHECK_OK(graph_checkpoint(r->g, NULL, ep));
+	put(r, NULL, person("mine", 5));
+	CHECK_OK(graph_checkpoint(r->g, NULL, ep));
+	put(r, "b", person("z1", 2));
+	put(r, "b", person("z2", 3));
+	put(r, "b", person("x", 9));
+	put(r, "b", knows("k", "z1", "x"));
+	del(r, "b", false, "y");
+	CHECK_OK(graph_checkpoint(r->g, "b", ep));
+	reopen(r);
+	*segs = (struct segments){ .n = 0 };
+	CHECK_OK(store_list(r->s, "seg", NULL, false, on_segment, segs, ep));
+}
+
+/* Merge with a segment damaged: what it should be, or an error that names the segment and no commit. */
+static void merge_damaged(struct rig *r, const char *key, const char *want)
+{
+	struct commit_info before = { 0 }, after = { 0 };
+	struct merge_result res;
+	struct err e = ERR_INIT;
+	char *got;
+	int rc;
+
+	head(r, NULL, &before);
+	invert_middle(r, key);
+	reopen(r);
+	rc = merge(r, &res, &e);
+	if (rc)
+		CHECK_HAS(err_msg(&e), key);
+	invert_middle(r, key);
+	reopen(r);
+	got = export_of(r, NULL);
+	head(r, NULL, &after);
+	if (rc)
+		CHECK_STR(after.id, before.id);
+	else
+		CHECK_STR(got, want);
+	free(got);
+	commit_info_clear(&before);
+	commit_info_clear(&after);
+	merge_result_clear(&res);
+	err_clear(&e);
+}
+
+static void damaged_segments(void)
+{
+	struct segments segs;
+	struct rig r;
+	char *want;
+	size_t n;
+
+	open_with_segments(&r, &segs);
+	merges_as(&r, MERGE_MERGED);
+	want = export_of(&r, NULL);
+	CHECK_HAS(want, "\"z2\"");
+	n = segs.n;
+	rig_close(&r);
+	for (size_t i = 0; i < n; i++) {
+		open_with_segments(&r, &segs);
+		CHECK_INT(segs.n, n);
+		merge_damaged(&r, segs.key[i], want);
+		rig_close(&r);
+	}
+	free(want);
+}
+
 CHECK_MAIN("engine/merge", { "ENG-51 ENG-53 ENG-54 every cell of the truth table gives its outcome", truth_table },
 	   { "ENG-49 ENG-50 a fast-forward makes a commit with two parents and the merger's actor", two_parents },
 	   { "ENG-50 a net-zero source records one commit that changes nothing", net_zero_records },
@@ -446,4 +546,7 @@ CHECK_MAIN("engine/merge", { "ENG-51 ENG-53 ENG-54 every cell of the truth table
 	   { "ENG-56 row conflicts suppress validation and are ordered by type key, then id", order_and_suppression },
 	   { "ENG-57 already merged edits do not conflict again after criss-cross merges", criss_cross },
 	   { "ENG-59 delete_branch runs after any success; its failure leaves the merge standing", deletes_branch },
+	   { "ENG-49 a merge of which a segment is damaged, of either branch or of the base, loses no row: it is "
+	     "refused by name",
+	     damaged_segments },
 	   { "merging a branch with itself or an unknown one is refused", refusals }, )

@@ -311,4 +311,34 @@ __attribute__((unused)) static int golden_read(const char *dir, bool read_only, 
 	return rc;
 }
 
+/* --- what can be written ---------------------------------------------------------------------------- */
+
+static const char golden_new_rows[] __attribute__((unused)) =
+	"{\"type\":\"Person\",\"data\":{\"name\":\"new\",\"age\":1}}\n"
+	"{\"edge\":\"Knows\",\"from\":\"new\",\"to\":\"p07\",\"data\":{\"id\":\"knew\",\"since\":null,\"weight\":1}}\n";
+
+static long golden_read_rows(void *arg, void *buf, size_t n, struct err *e)
+{
+	struct str *text = arg;
+
+	n = n < text->n ? n : text->n;
+	memcpy(buf, text->s, n);
+	text->s += n;
+	text->n -= n;
+	return (long)n;
+}
+
+/* Load rows that go with what every golden root has. */
+__attribute__((unused)) static int golden_load(struct graph *g, const char *branch, struct err *e)
+{
+	struct load_opts opts = { .write = { .branch = branch }, .mode = LOAD_APPEND, .shape = LOAD_STRICT };
+	struct str text = STR(golden_new_rows);
+	struct load_result res;
+	int rc = graph_load(g, &opts, golden_read_rows, &text, &res, e);
+
+	if (!rc)
+		load_result_clear(&res);
+	return rc;
+}
+
 #endif

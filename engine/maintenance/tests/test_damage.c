@@ -9,7 +9,7 @@
 #include "engine/store/tests/counting_store.h"
 #include "golden.h"
 
-#define DAMAGE_STRIDE 131
+#define DAMAGE_STRIDE 181
 #define CUT_STRIDE 1499
 #define RECORD_STRIDE 17
 #define FAULTS_SHOWN 20
@@ -23,6 +23,7 @@ struct object {
 struct damage {
 	const char *root; /* name of the golden root */
 	char *dir, *want;
+	char *want_written; /* export of main behind the load of a test; made when first needed */
 	struct object *v;
 	size_t n, cap;
 	size_t tried, errors, faults;
@@ -101,6 +102,7 @@ static void damage_end(struct damage *d)
 	}
 	free(d->v);
 	free(d->want);
+	free(d->want_written);
 	temp_dir_remove(d->dir);
 }
 
@@ -267,6 +269,105 @@ static void missing(struct damage *d, const struct object *o)
 	free(path);
 }
 
+typedef int (*write_op)(struct graph *g, struct err *e);
+
+static int load_rows(struct graph *g, struct err *e)
+{
+	return golden_load(g, NULL, e);
+}
+
+/* A branch with changes of its own: the one that is there, or a new one. */
+static int merge_branch(struct graph *g, struct err *e)
+{
+	struct merge_opts o = { .source = "review/z\xc3\xbcrich" };
+	struct merge_result r = { 0 };
+	bool exists;
+	int rc = graph_branch_exists(g, o.source, &exists, e);
+
+	if (!rc && !exists) {
+		o.source = "new";
+		rc = graph_branch_create(g, o.source, NULL, NULL, e);
+		if (!rc)
+			rc = golden_load(g, o.source, e);
+	}
+	if (!rc)
+		rc = graph_merge(g, &o, &r, e);
+	merge_result_clear(&r);
+	return rc;
+}
+
+/* Write, and export main. */
+static int write_and_read(const char *dir, write_op op, struct strbuf *out, struct err *e)
+{
+	struct snapshot *s = NULL;
+	struct graph *g = NULL;
+	int rc = graph_open(dir, NULL, &g, e);
+
+	if (!rc)
+		rc = op(g, e);
+	if (!rc)
+		rc = graph_snapshot(g, NULL, NULL, &s, e);
+	if (!rc)
+		rc = graph_export(s, NULL, 0, on_export, out, e);
+	snapshot_put(s);
+	graph_close(g);
+	return rc;
+}
+
+static char *written_whole(const struct damage *d, write_op op)
+{
+	struct strbuf out = STRBUF_INIT;
+	char *dir = golden_copy(d->root);
+
+	CHECK_OK(write_and_read(dir, op, &out, ep));
+	temp_dir_remove(dir);
+	return sb_detach(&out);
+}
+
+/* A copy of the root in which byte @at of @o is inverted; temp_dir_remove() it. */
+static char *damaged_copy(const struct damage *d, const struct object *o, size_t at)
+{
+	uint8_t *changed = memcpy(mem_alloc(o->n), o->data, o->n);
+	struct damage copy = *d;
+
+	changed[at] ^= 0xff;
+	copy.dir = golden_copy(d->root);
+	put(&copy, o, changed, o->n);
+	free(changed);
+	return copy.dir;
+}
+
+static void written_with(struct damage *d, const struct object *o, write_op op)
+{
+	struct strbuf got = STRBUF_INIT;
+	size_t at = o->n / 2;
+	char *dir = damaged_copy(d, o, at);
+	struct err e = ERR_INIT;
+	int rc = write_and_read(dir, op, &got, &e);
+
+	if (!d->want_written)
+		d->want_written = written_whole(d, op);
+	d->tried++;
+	d->errors += rc != 0;
+	if (rc && !names(o, err_msg(&e)))
+		fault(d, o, "written with changed byte", at, err_msg(&e));
+	if (!rc && strcmp(got.s, d->want_written) != 0)
+		fault(d, o, "written with changed byte", at, "a wrong answer");
+	err_clear(&e);
+	sb_free(&got);
+	temp_dir_remove(dir);
+}
+
+static void loaded(struct damage *d, const struct object *o)
+{
+	written_with(d, o, load_rows);
+}
+
+static void merged(struct damage *d, const struct object *o)
+{
+	written_with(d, o, merge_branch);
+}
+
 /* Is the object still the damaged one? Then it comes back from a backup. */
 static void restore(const struct damage *d, const struct object *o, size_t at)
 {
@@ -309,19 +410,46 @@ static void maintain(const char *dir)
 static void maintained(struct damage *d, const struct object *o)
 {
 	size_t at = o->n / 2;
-	uint8_t *changed = memcpy(mem_alloc(o->n), o->data, o->n);
 	struct damage work = *d;
 
-	changed[at] ^= 0xff;
-	work.dir = golden_copy(d->root);
-	put(&work, o, changed, o->n);
+	work.dir = damaged_copy(d, o, at);
 	maintain(work.dir);
 	restore(&work, o, at);
 	judge_whole(&work, o, at);
 	temp_dir_remove(work.dir);
 	d->tried++;
 	d->faults = work.faults;
-	free(changed);
+}
+
+/* An object that is restored in place under an open handle: what the handle missed meanwhile it does not take for absent. */
+static void restored_in_place(struct damage *d, const struct object *o)
+{
+	char *dir = damaged_copy(d, o, o->n / 2);
+	struct strbuf got = STRBUF_INIT;
+	struct damage copy = *d;
+	struct err e = ERR_INIT;
+	struct graph *g = NULL;
+	int rc = graph_open(dir, &(struct graph_open_opts){ .read_only = true }, &g, NULL);
+
+	copy.dir = dir;
+	if (!rc) {
+		g->segs.index_rows = 0;
+		golden_observe(g, &got, &e);
+		err_clear(&e);
+		sb_reset(&got);
+		put(&copy, o, o->data, o->n);
+		rc = golden_observe(g, &got, &e);
+		if (rc && !names(o, err_msg(&e)))
+			fault(d, o, "restored in place, once changed byte", o->n / 2, err_msg(&e));
+		if (!rc && strcmp(got.s, d->want) != 0)
+			fault(d, o, "restored in place, once changed byte", o->n / 2, "a wrong answer");
+		d->errors += rc != 0;
+		graph_close(g);
+	}
+	d->tried++;
+	err_clear(&e);
+	sb_free(&got);
+	temp_dir_remove(dir);
 }
 
 static void each_object(void (*fn)(struct damage *d, const struct object *o))
@@ -351,6 +479,17 @@ static void every_cut(void)
 static void every_absence(void)
 {
 	each_object(missing);
+}
+
+static void every_write(void)
+{
+	each_object(loaded);
+	each_object(merged);
+}
+
+static void every_restoration(void)
+{
+	each_object(restored_in_place);
 }
 
 static void every_maintenance(void)
@@ -487,5 +626,9 @@ CHECK_MAIN(
 	{ "a missing object is an error that names it, or changes no answer", every_absence },
 	{ "a changed byte of a record is an error that names the log, on a store that does not prove records, too",
 	  every_record },
+	{ "ENG-03 ENG-49 a load and a merge on a damaged graph are an error that names the object, or right",
+	  every_write },
+	{ "an object that is restored under an open handle changes no answer, or goes on being named",
+	  every_restoration },
 	{ "ENG-71 ENG-73 optimize and cleanup of a damaged graph destroy nothing: restore the object, and all is there",
 	  every_maintenance })

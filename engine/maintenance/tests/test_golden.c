@@ -71,32 +71,6 @@ static void reads_without_indexes(void)
 	}
 }
 
-static const char new_rows[] =
-	"{\"type\":\"Person\",\"data\":{\"name\":\"new\",\"age\":1}}\n"
-	"{\"edge\":\"Knows\",\"from\":\"new\",\"to\":\"p07\",\"data\":{\"id\":\"knew\",\"since\":null,\"weight\":1}}\n";
-
-static long read_part(void *arg, void *buf, size_t n, struct err *e)
-{
-	struct str *text = arg;
-
-	n = n < text->n ? n : text->n;
-	memcpy(buf, text->s, n);
-	text->s += n;
-	text->n -= n;
-	return (long)n;
-}
-
-static void load_new(struct graph *g, const char *branch)
-{
-	struct load_opts opts = { .write = { .branch = branch }, .mode = LOAD_APPEND, .shape = LOAD_STRICT };
-	struct str text = STR(new_rows);
-	struct load_result res;
-
-	CHECK_OK(graph_load(g, &opts, read_part, &text, &res, ep));
-	CHECK_INT(res.total, 2);
-	load_result_clear(&res);
-}
-
 /* Fork, load there, merge, delete the branch: main has the new rows and what it had. */
 static void write_and_merge(struct graph *g)
 {
@@ -105,7 +79,7 @@ static void write_and_merge(struct graph *g)
 	struct merge_result r = { 0 };
 
 	CHECK_OK(graph_branch_create(g, "by-test", NULL, NULL, ep));
-	load_new(g, "by-test");
+	CHECK_OK(golden_load(g, "by-test", ep));
 	CHECK_OK(graph_merge(g, &o, &r, ep));
 	CHECK(r.has_commit && r.branch_deleted);
 	merge_result_clear(&r);
