@@ -233,7 +233,7 @@ static void on_branches(struct graph *g)
 /* A commit whose rows are in segments, with the adjacency of the edges; then deletions in them and a checkpoint. */
 static void with_segments(struct graph *g)
 {
-	char id[8], from[8], to[8];
+	char id[16], from[16], to[16];
 	struct strbuf b = STRBUF_INIT;
 
 	for (int i = 0; i < 24; i++) {
