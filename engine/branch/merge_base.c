@@ -8,6 +8,7 @@
 struct ancestor {
 	struct commit_info ci;
 	uint64_t source, target; /* distance from each head */
+	bool below;		 /* a child of it is a common ancestor too */
 };
 
 /* Every commit of every live branch, by id. */
@@ -79,6 +80,27 @@ static void measure(struct ancestry *an, const char *head, bool source)
 	free(queue);
 }
 
+static bool is_common(const struct ancestor *a)
+{
+	return a->source != UNREACHED && a->target != UNREACHED;
+}
+
+/* What lies below a common ancestor is one as well, so a look at the parents finds all of it. */
+static void mark_below(struct ancestry *an)
+{
+	for (struct map_entry *m = map_first(&an->by_id); m; m = map_next(&an->by_id, m)) {
+		const struct ancestor *a = m->value;
+		const char *parents[2] = { a->ci.parent, a->ci.merged_parent };
+
+		for (int i = 0; is_common(a) && i < 2; i++) {
+			struct ancestor *p = parents[i][0] ? map_get(&an->by_id, str_from(parents[i])) : NULL;
+
+			if (p)
+				p->below = true;
+		}
+	}
+}
+
 static bool better(const struct ancestor *a, const struct ancestor *b)
 {
 	if (a->source + a->target != b->source + b->target)
@@ -99,11 +121,12 @@ int merge_base(struct graph *g, const char *source_head, const char *target_head
 	if (!rc) {
 		measure(&an, source_head, true);
 		measure(&an, target_head, false);
+		mark_below(&an);
 	}
 	for (struct map_entry *m = map_first(&an.by_id); !rc && m; m = map_next(&an.by_id, m)) {
 		const struct ancestor *a = m->value;
 
-		if (a->source != UNREACHED && a->target != UNREACHED && (!best || better(a, best)))
+		if (is_common(a) && !a->below && (!best || better(a, best)))
 			best = a;
 	}
 	if (!rc && best)

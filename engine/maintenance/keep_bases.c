@@ -14,7 +14,7 @@ struct ancestry {
 	uint32_t *first; /* of each log, and the end */
 	uint32_t *parent, *merged, *log;
 	uint32_t *source, *target; /* distances from the two heads */
-	uint32_t *queue;
+	uint32_t *queue, *below;
 };
 
 static const struct own_commit *commit_at(const struct ancestry *a, uint32_t node)
@@ -84,12 +84,13 @@ static void ancestry_open(struct ancestry *a, struct keep_plan *p)
 	for (size_t i = 0; i < p->n; i++)
 		n += p->logs[i].n;
 	*a = (struct ancestry){ .p = p, .first = mem_calloc(p->n + 1, sizeof(*a->first)) };
-	a->parent = mem_calloc(6 * (n + 1), sizeof(*a->parent));
+	a->parent = mem_calloc(7 * (n + 1), sizeof(*a->parent));
 	a->merged = a->parent + n + 1;
 	a->log = a->merged + n + 1;
 	a->source = a->log + n + 1;
 	a->target = a->source + n + 1;
 	a->queue = a->target + n + 1;
+	a->below = a->queue + n + 1;
 	number_commits(a, &by_id);
 	link_commits(a, &by_id);
 	map_free(&by_id);
@@ -125,13 +126,33 @@ static bool better(const struct ancestry *a, uint32_t v, uint32_t best)
 	return x->version != y->version ? x->version > y->version : strcmp(x->id, y->id) > 0;
 }
 
+static bool is_common(const struct ancestry *a, uint32_t v)
+{
+	return a->source[v] != NO_COMMIT && a->target[v] != NO_COMMIT;
+}
+
+/* The common ancestors below another one, which are no bases. */
+static void mark_below(struct ancestry *a)
+{
+	memset(a->below, 0, a->n * sizeof(*a->below));
+	for (uint32_t v = 0; v < a->n; v++) {
+		if (!is_common(a, v))
+			continue;
+		if (a->parent[v] != NO_COMMIT)
+			a->below[a->parent[v]] = 1;
+		if (a->merged[v] != NO_COMMIT)
+			a->below[a->merged[v]] = 1;
+	}
+}
+
 static void want_base(struct ancestry *a, uint32_t target)
 {
 	uint32_t best = NO_COMMIT;
 
 	measure(a, target, a->target);
+	mark_below(a);
 	for (uint32_t v = 0; v < a->n; v++) {
-		if (a->source[v] != NO_COMMIT && a->target[v] != NO_COMMIT && (best == NO_COMMIT || better(a, v, best)))
+		if (is_common(a, v) && !a->below[v] && (best == NO_COMMIT || better(a, v, best)))
 			best = v;
 	}
 	if (best != NO_COMMIT)

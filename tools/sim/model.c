@@ -358,6 +358,29 @@ static bool better(const struct mcommit *a, uint64_t da, const struct mcommit *b
 	return a->ci.version != b->ci.version ? a->ci.version > b->ci.version : strcmp(a->ci.id, b->ci.id) > 0;
 }
 
+/* Those that lie below another common ancestor are not reached any more. */
+static void forget_below(const struct model *m, uint32_t *ds, const uint32_t *dt)
+{
+	bool *below = mem_calloc(m->n_commits, sizeof(*below));
+
+	for (size_t i = 0; i < m->n_commits; i++) {
+		const struct commit_info *ci = &m->commits[i].ci;
+		const char *parents[2] = { ci->parent, ci->merged_parent };
+
+		for (int k = 0; ds[i] != UNREACHED && dt[i] != UNREACHED && k < 2; k++) {
+			const struct mcommit *p = parents[k][0] ? model_find(m, parents[k]) : NULL;
+
+			if (p)
+				below[p - m->commits] = true;
+		}
+	}
+	for (size_t i = 0; i < m->n_commits; i++) {
+		if (below[i])
+			ds[i] = UNREACHED;
+	}
+	free(below);
+}
+
 const struct mcommit *model_merge_base(const struct model *m, const struct mcommit *s, const struct mcommit *t)
 {
 	uint32_t *ds = mem_alloc(m->n_commits * sizeof(*ds)), *dt = mem_alloc(m->n_commits * sizeof(*dt));
@@ -368,6 +391,7 @@ const struct mcommit *model_merge_base(const struct model *m, const struct mcomm
 	memset(dt, 0xff, m->n_commits * sizeof(*dt));
 	measure(m, s->ci.id, 0, ds);
 	measure(m, t->ci.id, 0, dt);
+	forget_below(m, ds, dt);
 	for (size_t i = 0; i < m->n_commits; i++) {
 		uint64_t d = (uint64_t)ds[i] + dt[i];
 

@@ -397,6 +397,45 @@ static void criss_cross(void)
 	rig_close(&r);
 }
 
+/*
+ * "b" began far below "late", in commits; through the merge of "b" its beginning is near to main's head all the same. Were it the base of
+ * merging "late", what main did since to rows that "late" inherited would count as done by neither or by both.
+ */
+static void no_base_below_another(void)
+{
+	struct merge_opts late = { .source = "late" };
+	struct merge_result res;
+	struct rig r;
+	char *before, *after;
+
+	rig_open(&r);
+	put(&r, "b", person("from-b", 1));
+	for (int i = 0; i < 4; i++)
+		put(&r, NULL, person("z", i));
+	CHECK_OK(graph_branch_create(r.g, "late", NULL, NULL, ep));
+	put(&r, "late", person("from-late", 1));
+	put(&r, NULL, person("y", 2));
+	del(&r, NULL, false, "z");
+	for (int i = 0; i < 10; i++)
+		put(&r, NULL, person("w", i));
+	merges_as(&r, MERGE_MERGED);
+	put(&r, NULL, person("from-late", 1));
+	before = export_of(&r, NULL);
+	CHECK_OK(graph_merge(r.g, &late, &res, ep));
+	after = export_of(&r, NULL);
+	CHECK_STR(after, before); /* z stays deleted */
+	free(before);
+	free(after);
+	merge_result_clear(&res);
+	/* nothing new on "late" since */
+	put(&r, "b", person("from-b", 2));
+	merges_as(&r, MERGE_MERGED);
+	CHECK_OK(graph_merge(r.g, &late, &res, ep));
+	CHECK_INT(res.outcome, MERGE_UP_TO_DATE);
+	merge_result_clear(&res);
+	rig_close(&r);
+}
+
 static void deletes_branch(void)
 {
 	struct merge_opts opts = { .source = "b", .delete_branch = true };
@@ -545,6 +584,8 @@ CHECK_MAIN("engine/merge", { "ENG-51 ENG-53 ENG-54 every cell of the truth table
 	   { "ENG-55 violations that arise only from the combination are conflicts", combination_violations },
 	   { "ENG-56 row conflicts suppress validation and are ordered by type key, then id", order_and_suppression },
 	   { "ENG-57 already merged edits do not conflict again after criss-cross merges", criss_cross },
+	   { "ENG-57 no common ancestor below another one is the base: what was deleted since stays deleted",
+	     no_base_below_another },
 	   { "ENG-59 delete_branch runs after any success; its failure leaves the merge standing", deletes_branch },
 	   { "ENG-49 a merge of which a segment is damaged, of either branch or of the base, loses no row: it is "
 	     "refused by name",
