@@ -40,6 +40,8 @@ static void s3_close(struct store *s)
 	free(s3->region);
 	free(s3->origin);
 	free(s3->host);
+	free((char *)(uintptr_t)s3->cache.dir);
+	free(s3->cache_place);
 	free(s3);
 }
 
@@ -275,12 +277,21 @@ static int s3_get_batch(struct store *s, struct store_get_req *reqs, size_t n, u
 	return first;
 }
 
-/* An object has no address to map: it is read whole. */
+/* An object has no address to map: a copy in the cache has, else it is read whole. */
 static int s3_map(struct store *s, const char *key, struct store_map *out, struct err *e)
 {
+	const struct object_cache *cache = &s3_of(s)->cache;
+	const char *place = s3_of(s)->cache_place;
 	struct store_object o = { 0 };
-	int rc = s3_get(s, key, SIZE_MAX / 4, &o, e);
+	int rc;
 
+	if (object_cache_map(cache, place, key, out))
+		return 0;
+	rc = s3_get(s, key, SIZE_MAX / 4, &o, e);
+	if (!rc && object_cache_put(cache, place, key, o.data, o.n) && object_cache_map(cache, place, key, out)) {
+		free(o.data);
+		return 0;
+	}
 	out->data = o.data;
 	out->n = o.n;
 	return rc;
@@ -288,7 +299,16 @@ static int s3_map(struct store *s, const char *key, struct store_map *out, struc
 
 static void s3_unmap(struct store *s, struct store_map *m)
 {
-	free((void *)(uintptr_t)m->data);
+	if (object_cache_has(m))
+		object_cache_unmap(m);
+	else
+		free((void *)(uintptr_t)m->data);
+}
+
+static void s3_relax(struct store *s, const struct store_map *m)
+{
+	if (object_cache_has(m))
+		object_cache_relax(m);
 }
 
 /* --- lists ------------------------------------------------------------------------------------ */
@@ -489,6 +509,7 @@ static const struct store_ops s3_ops = {
 	.list = s3_list,
 	.map = s3_map,
 	.unmap = s3_unmap,
+	.relax = s3_relax,
 	.get_batch = s3_get_batch,
 	.put_batch = s3_put_batch,
 	.log_append = s3_log_append,
@@ -497,6 +518,15 @@ static const struct store_ops s3_ops = {
 	.log_trim = s3_log_trim,
 	.log_list = s3_log_list,
 };
+
+static void set_cache(struct s3_store *s3, const struct s3_config *c)
+{
+	struct strbuf place = STRBUF_INIT;
+
+	sb_addf(&place, "%s %s", s3->origin, s3->base.uri);
+	s3->cache_place = sb_detach(&place);
+	s3->cache = (struct object_cache){ dup_or(c->cache_dir, NULL), c->cache_max_bytes };
+}
 
 int s3_store_open(const char *rest, const struct store_open_opts *opts, struct store **out, struct err *e)
 {
@@ -520,6 +550,8 @@ int s3_store_open(const char *rest, const struct store_open_opts *opts, struct s
 		s3->region = dup_or(c->region, "us-east-1");
 		rc = set_endpoint(s3, c, e);
 	}
+	if (!rc)
+		set_cache(s3, c);
 	if (rc) {
 		s3_close(&s3->base);
 		return rc;

@@ -5,7 +5,7 @@
  *   s3_config.c  settings from AWS_* names      s3_sign.c  Signature Version 4, percent-encoding of paths
  *   s3_http.c    requests, retries, deadlines   s3_xml.c   pages of ListObjectsV2, error documents
  *   s3_put.c     conditional and multipart      s3_log.c   logs: one create-only object per record
- *   s3.c         opening, the ops table, objects and lists
+ *   s3.c         opening, the ops table, objects and lists; mapped objects through object_cache.h
  *
  * Keys in the bucket are "<prefix of the URI>/<store key>". They are UTF-8 and have at most 1024 bytes, which S3 demands.
  */
@@ -18,6 +18,7 @@
 
 #include <omnigraph/util.h>
 
+#include "object_cache.h"
 #include "store_priv.h"
 
 #define S3_KEY_MAX 1024		       /* of S3 */
@@ -69,6 +70,8 @@ struct s3_store {
 	struct s3_hint *hints;
 	size_t n_hints, cap_hints;
 	int64_t log_trust_us, log_young_us; /* as above; tests: 0 */
+	struct object_cache cache;	    /* owns its dir */
+	char *cache_place;		    /* what its copies are of: endpoint and URI */
 };
 
 static inline struct s3_store *s3_of(struct store *s)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <omnigraph/failpoint.h>
@@ -34,6 +35,7 @@
 
 #define HEAD_MAX_AGE_MS 250
 #define HEAD_MAX_AGE_LIMIT_MS (3600u * 1000)
+#define CACHE_BYTES (1ull << 30)
 
 static const char *env(const char *name)
 {
@@ -254,6 +256,36 @@ static int serve(const struct command_line *c, const struct boot_options *b, str
 	return 0;
 }
 
+static const char *s3_env(void *arg, const char *name)
+{
+	(void)arg;
+	return getenv(name);
+}
+
+/* A cache that cannot be used is none; said once, here. */
+static void configure_cache(struct s3_config *c, struct logger *l)
+{
+	c->cache_dir = env("OMNIGRAPH_CACHE_DIR");
+	if (!c->cache_dir || !*c->cache_dir)
+		return;
+	c->cache_max_bytes = env_number(env, "OMNIGRAPH_CACHE_MAX_BYTES", UINT64_MAX >> 1, CACHE_BYTES, l);
+	if ((!mkdir(c->cache_dir, 0700) || errno == EEXIST) && !access(c->cache_dir, R_OK | W_OK | X_OK))
+		return;
+	log_kv(l, LOG_WARN, "omnigraph::boot",
+	       "OMNIGRAPH_CACHE_DIR cannot be used; objects on S3 are fetched each time", "dir", c->cache_dir, "reason",
+	       strerror(errno), NULL);
+	c->cache_dir = NULL;
+}
+
+static void configure_s3(struct logger *l)
+{
+	static struct s3_config c;
+
+	s3_config_from_env(s3_env, NULL, &c);
+	configure_cache(&c, l);
+	store_set_s3_default(&c);
+}
+
 static int run(const struct command_line *c, struct err *e)
 {
 	struct boot_options b;
@@ -271,6 +303,7 @@ static int run(const struct command_line *c, struct err *e)
 	if (!rc && !c->cluster)
 		rc = err_set(e, ERR_BAD_REQUEST, NO_CLUSTER);
 	if (!rc) {
+		configure_s3(l);
 		boot_options(c, l, &b);
 		rc = boot(&b, &s, e);
 	}
@@ -279,20 +312,6 @@ static int run(const struct command_line *c, struct err *e)
 	server_free(s);
 	logger_free(l);
 	return rc;
-}
-
-static const char *s3_env(void *arg, const char *name)
-{
-	(void)arg;
-	return getenv(name);
-}
-
-static void configure_s3(void)
-{
-	static struct s3_config c;
-
-	s3_config_from_env(s3_env, NULL, &c);
-	store_set_s3_default(&c);
 }
 
 int main(int argc, char **argv)
@@ -312,7 +331,6 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	catch_signals(&c);
-	configure_s3();
 	if (run(&c, &e)) {
 		fprintf(stderr, "Error: %s\n", err_msg(&e));
 		status = 1;

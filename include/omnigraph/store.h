@@ -113,6 +113,9 @@ struct s3_config {
 	const char *endpoint;  /* http://host[:port] or https://host[:port] */
 	bool allow_http;       /* else an http:// endpoint is refused */
 	bool force_path_style; /* http://endpoint/bucket/key, not http://bucket.endpoint/key */
+	/* where copies of mapped objects are kept (NULL: nowhere), and of how many bytes at most; see fs/object_cache.h */
+	const char *cache_dir;
+	uint64_t cache_max_bytes;
 };
 
 /* The value of an environment variable or NULL; tests pass their own. */
