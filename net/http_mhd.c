@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -470,6 +471,19 @@ static struct MHD_Daemon *start_daemon(struct http_server *s)
 				pool, MHD_OPTION_END);
 }
 
+/* The loops take no signals: those belong to main, which waits for them. */
+static struct MHD_Daemon *start_without_signals(struct http_server *s)
+{
+	struct MHD_Daemon *d;
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	d = start_daemon(s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return d;
+}
+
 int http_start(const struct http_options *o, const struct http_app *app, void *cls, struct http_server **out,
 	       struct err *e)
 {
@@ -484,7 +498,7 @@ int http_start(const struct http_options *o, const struct http_app *app, void *c
 	pthread_cond_init(&s->quiet, NULL);
 	rc = reaper_new(o, &s->reaper, e);
 	if (!rc) {
-		s->daemon = start_daemon(s);
+		s->daemon = start_without_signals(s);
 		if (!s->daemon)
 			rc = err_sys(e, errno ? errno : EIO, "cannot start the HTTP server");
 	}

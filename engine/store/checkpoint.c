@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* When checkpoints are written, and by whom: a thread of the handle, after the write that made one due has been acknowledged. */
 #include <errno.h>
+#include <signal.h>
 
 #include <omnigraph/failpoint.h>
 
@@ -328,13 +329,26 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+/* It takes no signals: those belong to main. */
+static bool start_worker(struct graph *g)
+{
+	sigset_t all, old;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&g->worker, NULL, worker_main, g);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return !rc;
+}
+
 static bool submit(struct graph *g, struct branch *b)
 {
 	bool ok;
 
 	pthread_mutex_lock(&g->worker_lock);
 	if (!g->worker_running && !g->worker_stop)
-		g->worker_running = !pthread_create(&g->worker, NULL, worker_main, g);
+		g->worker_running = start_worker(g);
 	ok = g->worker_running && !g->worker_stop && g->worker_n < ARRAY_SIZE(g->worker_queue);
 	if (ok) {
 		g->worker_queue[g->worker_n++] = branch_get(b);
