@@ -119,17 +119,28 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/* Workers take no signals: those belong to main. */
+void thread_signals_block(sigset_t *old)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, old);
+}
+
+void thread_signals_restore(const sigset_t *old)
+{
+	pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
 static bool start_worker(struct thread_pool *p)
 {
-	sigset_t all, old;
+	sigset_t old;
 	char name[16];
 	int rc;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	thread_signals_block(&old);
 	rc = pthread_create(&p->threads[p->n_threads], &p->attr, worker, p);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	thread_signals_restore(&old);
 	if (rc)
 		return false;
 	snprintf(name, sizeof(name), "%s-%u", p->name, p->n_threads % 1000);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -14,6 +13,7 @@
 #include <microhttpd.h>
 
 #include <omnigraph/mem.h>
+#include <omnigraph/thread.h>
 #include <omnigraph/util.h>
 
 #include "net/guard.h"
@@ -471,16 +471,14 @@ static struct MHD_Daemon *start_daemon(struct http_server *s)
 				pool, MHD_OPTION_END);
 }
 
-/* The loops take no signals: those belong to main, which waits for them. */
 static struct MHD_Daemon *start_without_signals(struct http_server *s)
 {
 	struct MHD_Daemon *d;
-	sigset_t all, old;
+	sigset_t old;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	thread_signals_block(&old);
 	d = start_daemon(s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	thread_signals_restore(&old);
 	return d;
 }
 

@@ -5,11 +5,11 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <omnigraph/mem.h>
+#include <omnigraph/thread.h>
 #include <omnigraph/util.h>
 
 #include "net/http_reaper.h"
@@ -212,7 +212,7 @@ int reaper_new(const struct http_options *o, struct reaper **out, struct err *e)
 	struct reaper *r = mem_zalloc(sizeof(*r));
 	pthread_condattr_t ca;
 	pthread_attr_t ta;
-	sigset_t all, old;
+	sigset_t old;
 	int rc;
 
 	*out = NULL;
@@ -226,10 +226,9 @@ int reaper_new(const struct http_options *o, struct reaper **out, struct err *e)
 	pthread_condattr_destroy(&ca);
 	pthread_attr_init(&ta);
 	pthread_attr_setstacksize(&ta, REAPER_STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	thread_signals_block(&old);
 	rc = pthread_create(&r->thread, &ta, reaper_main, r);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	thread_signals_restore(&old);
 	pthread_attr_destroy(&ta);
 	if (rc) {
 		pthread_cond_destroy(&r->wake);

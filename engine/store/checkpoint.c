@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* When checkpoints are written, and by whom: a thread of the handle, after the write that made one due has been acknowledged. */
 #include <errno.h>
-#include <signal.h>
 
 #include <omnigraph/failpoint.h>
+#include <omnigraph/thread.h>
 
 #include "graph_priv.h"
 
@@ -329,16 +329,14 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* It takes no signals: those belong to main. */
 static bool start_worker(struct graph *g)
 {
-	sigset_t all, old;
+	sigset_t old;
 	int rc;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	thread_signals_block(&old);
 	rc = pthread_create(&g->worker, NULL, worker_main, g);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	thread_signals_restore(&old);
 	return !rc;
 }
 

@@ -5,10 +5,18 @@
 #ifndef OMNIGRAPH_THREAD_H
 #define OMNIGRAPH_THREAD_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include <omnigraph/err.h>
+
+/*
+ * Threads that are made between the two take no signals: those belong to main, which waits for them. @old is the caller's mask,
+ * to be put back.
+ */
+void thread_signals_block(sigset_t *old);
+void thread_signals_restore(const sigset_t *old);
 
 struct thread_pool;
 
