@@ -108,17 +108,6 @@ static void add_owns(struct strbuf *b, const char *id, const char *from, const c
 
 /* --- writing -------------------------------------------------------------------------------------- */
 
-static long read_part(void *arg, void *buf, size_t n, struct err *e)
-{
-	struct str *text = arg;
-
-	n = n < text->n ? n : text->n;
-	memcpy(buf, text->s, n);
-	text->s += n;
-	text->n -= n;
-	return (long)n;
-}
-
 static void load(struct graph *g, const char *branch, enum load_mode mode, const char *text)
 {
 	struct load_opts opts = { .write = { .branch = branch, .actor = "act-golden" },
@@ -127,7 +116,7 @@ static void load(struct graph *g, const char *branch, enum load_mode mode, const
 	struct str rest = str_from(text);
 	struct load_result res;
 
-	CHECK_OK(graph_load(g, &opts, read_part, &rest, &res, ep));
+	CHECK_OK(graph_load(g, &opts, golden_read_rows, &rest, &res, ep));
 	load_result_clear(&res);
 }
 
