@@ -57,23 +57,32 @@ static bool is_whole(const char *name, const uint8_t *p, size_t size)
 	return !memcmp(p + size - TRAILER_BYTES, want, TRAILER_BYTES);
 }
 
+static bool map_bytes(int fd, size_t content, struct store_map *out)
+{
+	void *p = mmap(NULL, content + TRAILER_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	*out = (struct store_map){ .data = p, .n = content, .priv = { p } };
+	return true;
+}
+
 static bool map_file(const struct object_cache *c, int fd, const char *name, struct store_map *out)
 {
+	struct store_map m;
 	struct stat st;
-	void *p;
 
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_size < TRAILER_BYTES ||
 	    (uint64_t)st.st_size > c->max_bytes)
 		return false;
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
+	if (!map_bytes(fd, (size_t)st.st_size - TRAILER_BYTES, &m))
 		return false;
-	if (!is_whole(name, p, (size_t)st.st_size)) {
-		munmap(p, (size_t)st.st_size);
+	if (!is_whole(name, m.data, (size_t)st.st_size)) {
+		object_cache_unmap(&m);
 		return false;
 	}
-	*out = (struct store_map){ .data = p, .n = (size_t)st.st_size - TRAILER_BYTES, .priv = { p } };
-	object_cache_relax(out); /* all of it was read once; what is asked for next is mostly less */
+	object_cache_relax(&m); /* all of it was read once; what is asked for next is mostly less */
+	*out = m;
 	return true;
 }
 
@@ -203,29 +212,35 @@ static bool write_all(int fd, const void *data, size_t n)
 	return true;
 }
 
-static bool write_copy(int dir, const char *name, const void *data, size_t n)
+static bool write_copy(int dir, const char *name, const void *data, size_t n, struct store_map *out)
 {
 	uint8_t trailer[TRAILER_BYTES];
 	char temp[64];
 	uint64_t r[2];
-	bool ok;
+	struct store_map m;
+	bool mapped, ok;
 	int fd;
 
 	random_bytes(r, sizeof(r));
 	snprintf(temp, sizeof(temp), STORE_TMP_PREFIX "%016llx%016llx", (unsigned long long)r[0],
 		 (unsigned long long)r[1]);
-	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(dir, temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return false;
 	trailer_of(name, data, n, trailer);
-	ok = write_all(fd, data, n) && write_all(fd, trailer, sizeof(trailer));
-	ok = !close(fd) && ok && !renameat(dir, temp, dir, name);
-	if (!ok)
+	mapped = write_all(fd, data, n) && write_all(fd, trailer, sizeof(trailer)) && map_bytes(fd, n, &m);
+	ok = !close(fd) && mapped && !renameat(dir, temp, dir, name);
+	if (ok)
+		*out = m;
+	else
 		unlinkat(dir, temp, 0);
+	if (mapped && !ok)
+		object_cache_unmap(&m);
 	return ok;
 }
 
-bool object_cache_put(const struct object_cache *c, const char *place, const char *key, const void *data, size_t n)
+bool object_cache_put(const struct object_cache *c, const char *place, const char *key, const void *data, size_t n,
+		      struct store_map *out)
 {
 	char name[SHA256_HEX_LEN + 1];
 	bool ok;
@@ -238,7 +253,7 @@ bool object_cache_put(const struct object_cache *c, const char *place, const cha
 			return false;
 	}
 	name_of(place, key, name);
-	ok = write_copy(dir, name, data, n);
+	ok = write_copy(dir, name, data, n, out);
 	keep_bound(dir, c->max_bytes);
 	return ok;
 }

@@ -32,7 +32,11 @@ bool object_cache_has(const struct store_map *m);
 void object_cache_unmap(struct store_map *m);
 /* Its pages may leave this process until they are read again. */
 void object_cache_relax(const struct store_map *m);
-/* Keep a copy. False: it is not kept (larger than the bound, disk full, directory not writable). */
-bool object_cache_put(const struct object_cache *c, const char *place, const char *key, const void *data, size_t n);
+/*
+ * Keep a copy and map it; object_cache_unmap() it. False: it is not kept (larger than the bound, disk full, directory not writable), @out is
+ * unchanged.
+ */
+bool object_cache_put(const struct object_cache *c, const char *place, const char *key, const void *data, size_t n,
+		      struct store_map *out);
 
 #endif

@@ -288,7 +288,7 @@ static int s3_map(struct store *s, const char *key, struct store_map *out, struc
 	if (object_cache_map(cache, place, key, out))
 		return 0;
 	rc = s3_get(s, key, SIZE_MAX / 4, &o, e);
-	if (!rc && object_cache_put(cache, place, key, o.data, o.n) && object_cache_map(cache, place, key, out)) {
+	if (!rc && object_cache_put(cache, place, key, o.data, o.n, out)) {
 		free(o.data);
 		return 0;
 	}

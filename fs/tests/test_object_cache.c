@@ -35,7 +35,13 @@ static void rig_close(struct rig *r)
 
 static bool put(struct rig *r, const char *key, const char *text)
 {
-	return object_cache_put(&r->c, URI, key, text, strlen(text));
+	struct store_map m;
+
+	if (!object_cache_put(&r->c, URI, key, text, strlen(text), &m))
+		return false;
+	CHECK(m.n == strlen(text) && !memcmp(m.data, text, m.n));
+	object_cache_unmap(&m);
+	return true;
 }
 
 /* Is the copy of @key there, and @text? */
